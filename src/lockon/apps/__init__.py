@@ -1,0 +1,1 @@
+"""Command line and integrations: thin, no algorithm."""

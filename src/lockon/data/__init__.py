@@ -1,0 +1,1 @@
+"""Sequences and datasets, annotation formats, and the synthetic world."""

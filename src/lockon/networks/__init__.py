@@ -1,0 +1,1 @@
+"""What is learned: backbones, box regression, target-model predictors."""

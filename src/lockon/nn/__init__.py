@@ -1,0 +1,1 @@
+"""Layers and solvers that know nothing of tracking."""

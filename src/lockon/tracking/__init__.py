@@ -1,0 +1,1 @@
+"""The frame loop, its state, and the parts that fill its five slots."""

@@ -1,0 +1,1 @@
+"""What the target model remembers, and when it learns."""

@@ -1,0 +1,1 @@
+"""Which peak of the score map is the target, and how sure that is."""

@@ -1,0 +1,120 @@
+"""What flows between the rooms: frames in, results out, and the protocol a tracker fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lockon.boxes import Box
+from lockon.images import Image
+
+
+class Status(StrEnum):
+    """What the selector thinks of the target in a frame."""
+
+    FOUND = "found"
+    UNCERTAIN = "uncertain"
+    """Several peaks compete and none is preferred: the position moves, the target model does not learn."""
+    HARD_NEGATIVE = "hard_negative"
+    """Found, with a distractor near by that the target model learns to reject."""
+    LOST = "lost"
+    """No peak is high enough: the box stays where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded video frame."""
+
+    index: int
+    """Frame number from 0, in presentation order."""
+    time: float
+    """Presentation time in seconds, from the container where it has one."""
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class BoxDensity:
+    """Predicted densities of a probabilistic tracker, per target (PrDiMP, Sec. 3; supplement Sec. 4).
+
+    Mean, covariance and entropy are moments of the normalised density on its grid, in image pixels (entropy in nats).
+    """
+
+    centre_map: Float[np.ndarray, "*targets rows cols"]
+    """p(y^tc | x): probability of the target centre per cell of the score map; sums to 1."""
+    centre_grid_xy: Float[np.ndarray, "*targets rows cols 2"]
+    """Image coordinates (x, y) of the cells of `centre_map`."""
+    centre_mean_xy: Float[np.ndarray, "*targets 2"]
+    centre_covariance: Float[np.ndarray, "*targets 2 2"]
+    centre_entropy: Float[np.ndarray, "*targets"]
+    position_slice: Float[np.ndarray, "*targets n n"]
+    """p(y^bb | x) over box centre ± w (columns) and ± h (rows) at constant size; sums to 1."""
+    size_slice: Float[np.ndarray, "*targets n n"]
+    """p(y^bb | x) over width (columns) and height (rows) from 1/3 to 3 times the box, log-spaced; sums to 1."""
+    box_mean: Float[np.ndarray, "*targets 4"]
+    """Mean box (cx, cy, w, h) of the two slices."""
+    box_covariance: Float[np.ndarray, "*targets 4 4"]
+    """Covariance of (cx, cy, log w, log h); centre and size blocks, zero between them."""
+    box_entropy: Float[np.ndarray, "*targets 2"]
+    """Entropy of the position slice and of the size slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a tracker says of one frame.
+
+    A track of one target has plain values; a track of T targets has arrays with a leading dimension T, and
+    `result[i]`, `len(result)` and iteration give the targets one by one.
+    """
+
+    frame: int
+    """Frame number from 0 (the start frame of the track)."""
+    box: Box | Float[np.ndarray, "targets 4"]
+    """Best estimate `(x, y, w, h)` in pixels, also when the target is not `present` (then the last known box)."""
+    score: float | Float[np.ndarray, "targets"]
+    """Confidence in [0, 1]."""
+    present: bool | Bool[np.ndarray, "targets"]
+    """The decision a user acts on: is the target visible in this frame?"""
+    status: Status | tuple[Status, ...]
+    time: float | None = None
+    """Presentation time in seconds where the source has one."""
+    score_map: Float[np.ndarray, "*targets rows cols"] | None = None
+    """Raw scores over the search region, if asked for."""
+    search_region: Box | Float[np.ndarray, "targets 4"] | None = None
+    """The image area that was searched, `(x, y, w, h)` in pixels."""
+    density: BoxDensity | None = None
+    mask: Bool[np.ndarray, "*targets height width"] | None = None
+
+    def __len__(self) -> int:
+        return 1 if isinstance(self.status, Status) else len(self.status)
+
+    def __iter__(self) -> Iterator[Result]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, target: int) -> Result:
+        if isinstance(self.status, Status):
+            if target not in (0, -1):
+                raise IndexError(f"this result holds one target; there is no target {target}.")
+            return self
+        region = self.search_region
+        return Result(
+            frame=self.frame,
+            box=Box(*(float(value) for value in np.asarray(self.box)[target])),
+            score=float(np.asarray(self.score)[target]),
+            present=bool(np.asarray(self.present)[target]),
+            status=self.status[target],
+            time=self.time,
+            score_map=None if self.score_map is None else self.score_map[target],
+            search_region=None if region is None else Box(*(float(value) for value in np.asarray(region)[target])),
+            density=None if self.density is None else _index_fields(self.density, target),
+            mask=None if self.mask is None else self.mask[target],
+        )
+
+
+def _index_fields(density: BoxDensity, target: int) -> BoxDensity:
+    values: dict[str, Any] = {field.name: getattr(density, field.name)[target] for field in fields(density)}
+    return BoxDensity(**values)

@@ -1,0 +1,1 @@
+"""The catalogue of trackers and the import of official checkpoints."""
