@@ -30,6 +30,10 @@ class CheckpointError(LockonError, ValueError):
     """A weight file is unreadable, unsafe, or does not fit the network it is meant for."""
 
 
+class DataError(LockonError, ValueError):
+    """Annotations, results or a dataset folder are missing, malformed, or do not fit each other."""
+
+
 class StateError(LockonError, ValueError):
     """A saved track is unreadable or belongs to another tracker."""
 
