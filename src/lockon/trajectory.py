@@ -1,0 +1,403 @@
+"""Trajectory files: what a tracker said of every frame, as JSON, CSV or OTB text (formats: docs/file_formats.md).
+
+A writer keeps its file complete after every frame, so a process that is killed leaves a file that can be read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar, cast
+
+import numpy as np
+from jaxtyping import Float
+
+from lockon.boxes import Box
+from lockon.errors import DataError, OutputError, UnknownNameError
+from lockon.types import Result, Status
+
+_Value = TypeVar("_Value")
+
+JSON_FORMAT = "lockon-trajectory"
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """How a trajectory came to be: enough to tell two runs apart and to run one again."""
+
+    tracker: str
+    source: str
+    image_size: tuple[int, int]
+    """Width and height of the start frame in pixels."""
+    fps: float | None
+    start_frame: int
+    """Index of the start frame in the source."""
+    start_boxes: tuple[Box, ...]
+    """One box per target."""
+    seed: int
+    weights_sha256: str | None = None
+    lockon_version: str = field(default_factory=lambda: version("lockon"))
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A trajectory with everything Lockon knows of it."""
+
+    header: Header
+    results: tuple[Result, ...]
+
+
+class _Row(NamedTuple):
+    """One target in one frame: a line of a CSV file, a record of a JSON file."""
+
+    frame: int
+    time: float | None
+    target: int
+    box: Box
+    score: float
+    present: bool
+    status: Status
+
+
+CSV_COLUMNS = ("frame", "time", "target", "x", "y", "w", "h", "score", "present", "status")
+
+
+def _rows(result: Result) -> list[_Row]:
+    return [
+        _Row(
+            one.frame, one.time, target, Box(*one.box), float(one.score), bool(one.present), cast(Status, one.status)
+        )
+        for target, one in enumerate(result)
+    ]
+
+
+def _results(rows: Iterable[_Row], path: Path) -> tuple[Result, ...]:
+    """Join the rows of each frame; the inverse of `_rows`."""
+    frames = [list(group) for _, group in groupby(rows, key=lambda row: row.frame)]
+    for number, group in enumerate(frames):
+        targets = len(frames[0])
+        if [row.target for row in group] != list(range(targets)):
+            raise DataError(f"{path}: frame {group[0].frame} does not list targets 0 to {targets - 1} in order.")
+        if number and group[0].frame < frames[number - 1][0].frame:
+            raise DataError(f"{path}: frame {group[0].frame} comes after frame {frames[number - 1][0].frame}.")
+    return tuple(_join(group) for group in frames)
+
+
+def _join(rows: Sequence[_Row]) -> Result:
+    first = rows[0]
+    if len(rows) == 1:
+        return Result(first.frame, first.box, first.score, first.present, first.status, first.time)
+    return Result(
+        frame=first.frame,
+        box=np.array([row.box for row in rows]),
+        score=np.array([row.score for row in rows]),
+        present=np.array([row.present for row in rows]),
+        status=tuple(row.status for row in rows),
+        time=first.time,
+    )
+
+
+class TrajectoryFile:
+    """A text file that grows by one chunk at a time and is complete after each.
+
+    Args:
+        path: file to write; an existing one is replaced.
+        head: first text of the file.
+        tail: text that closes the file; every chunk is written over it and followed by it anew.
+
+    Raises:
+        OutputError: the file cannot be created, or a write fails; the file then ends with the last whole chunk.
+    """
+
+    def __init__(self, path: Path, head: str = "", tail: str = "") -> None:
+        self.path = path
+        self._tail = tail.encode()
+        self._end = 0
+        try:
+            self._file = io.FileIO(path, "w")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        self.append(head)
+
+    def append(self, text: str) -> None:
+        """Add one chunk of text."""
+        chunk = text.encode()
+        try:
+            self._write(chunk + self._tail)
+        except OSError as error:
+            with suppress(OSError):
+                self._write(self._tail)
+                self._file.truncate(self._end + len(self._tail))
+            raise _cannot_write(self.path, error) from error
+        self._end += len(chunk)
+
+    def _write(self, data: bytes) -> None:
+        self._file.seek(self._end)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or error
+    return OutputError(
+        f"cannot write {path}: {reason}. Check that the folder exists, is writable and has free space."
+    )
+
+
+class TrajectoryWriter(ABC):
+    """Writes results to one trajectory, frame by frame; a context manager.
+
+    Use `open_writer`, which picks the format.
+    """
+
+    def __init__(self, files: Sequence[TrajectoryFile]) -> None:
+        self._files = files
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files written: one, or one per target in OTB text."""
+        return tuple(file.path for file in self._files)
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Append the result of one frame.
+
+        Raises:
+            OutputError: the disk is full or gone; the file keeps all frames before this one.
+        """
+
+    def close(self) -> None:
+        """Close the files, which are complete already."""
+        for file in self._files:
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class JsonWriter(TrajectoryWriter):
+    """A JSON object with the header's fields and `records`, one a line."""
+
+    def __init__(self, path: Path, header: Header) -> None:
+        head = {"format": JSON_FORMAT, "version": JSON_VERSION, **asdict(header)}
+        text = json.dumps(head, indent=1).removesuffix("\n}") + ',\n "records": ['
+        super().__init__([TrajectoryFile(path, text, "\n ]\n}\n")])
+        self._separator = "\n"
+
+    def write(self, result: Result) -> None:
+        """Append the result of one frame."""
+        records = [json.dumps(row._asdict(), allow_nan=False) for row in _rows(result)]
+        self._files[0].append(self._separator + ",\n".join(f"  {record}" for record in records))
+        self._separator = ",\n"
+
+
+class CsvWriter(TrajectoryWriter):
+    """A header line with `CSV_COLUMNS` and one line per target and frame."""
+
+    def __init__(self, path: Path, header: Header) -> None:  # noqa: ARG002 - the format has no place for it
+        super().__init__([TrajectoryFile(path, ",".join(CSV_COLUMNS) + "\n")])
+
+    def write(self, result: Result) -> None:
+        """Append the result of one frame."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        for row in _rows(result):
+            rows.writerow([row.frame, row.time, row.target, *row.box, row.score, int(row.present), row.status])
+        self._files[0].append(text.getvalue())
+
+
+class OtbWriter(TrajectoryWriter):
+    """One line `x,y,w,h` per frame from the start frame on; one file per target when there are several.
+
+    A frame that could not be decoded repeats the box before it: the format counts frames by lines.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        super().__init__([TrajectoryFile(file) for file in otb_paths(path, len(header.start_boxes))])
+        self._next_frame = header.start_frame
+        self._lines: list[str] = []
+
+    def write(self, result: Result) -> None:
+        """Append the result of one frame."""
+        skipped = result.frame - self._next_frame
+        lines = [",".join(str(value) for value in row.box) + "\n" for row in _rows(result)]
+        for file, line, before in zip(self._files, lines, self._lines or lines, strict=True):
+            file.append(before * skipped + line)
+        self._lines = lines
+        self._next_frame = result.frame + 1
+
+
+def otb_paths(path: Path, targets: int) -> list[Path]:
+    """The files of an OTB trajectory: `path`, or `name_0.txt`, `name_1.txt`, … for several targets."""
+    if targets == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}_{target}{path.suffix}") for target in range(targets)]
+
+
+WRITERS: dict[str, Callable[[Path, Header], TrajectoryWriter]] = {
+    ".json": JsonWriter,
+    ".csv": CsvWriter,
+    ".txt": OtbWriter,
+}
+
+
+def check_path(path: Path) -> None:
+    """Check that a trajectory can be written to `path`, without touching a file that exists.
+
+    Raises:
+        UnknownNameError: the suffix names no format.
+        OutputError: the folder is missing or not writable, or `path` is a folder.
+    """
+    if path.suffix.lower() not in WRITERS:
+        raise UnknownNameError("trajectory format", path.suffix or path.name, WRITERS)
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder. Give a file name.")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}. Create it first.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"cannot write {path}: permission denied. Choose another folder.")
+
+
+def open_writer(path: str | Path, header: Header) -> TrajectoryWriter:
+    """Open a trajectory file for writing; the suffix (`.json`, `.csv`, `.txt`) is the format.
+
+    Raises:
+        UnknownNameError: the suffix names no format.
+        OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    check_path(path)
+    return WRITERS[path.suffix.lower()](path, header)
+
+
+def read_json(path: str | Path) -> Trajectory:
+    """Read a JSON trajectory.
+
+    Raises:
+        DataError: not JSON, not a trajectory, of a newer version, or with a malformed header or record.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(_read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path} is not a complete JSON file: {error}.") from error
+    if not isinstance(content, dict) or content.get("format") != JSON_FORMAT:
+        raise DataError(f'{path} is not a trajectory: there is no "format": "{JSON_FORMAT}" in it.')
+    if content.get("version") != JSON_VERSION:
+        found = content.get("version")
+        raise DataError(f"{path} has trajectory version {found}; this Lockon reads {JSON_VERSION}. Upgrade Lockon.")
+    header = _parse(_header, content, f"{path}, header")
+    records = content.get("records")
+    if not isinstance(records, list):
+        raise DataError(f'{path} has no list "records".')
+    rows = [_parse(_row, record, f"{path}, record {number}") for number, record in enumerate(records)]
+    return Trajectory(header, _results(rows, path))
+
+
+def read_csv(path: str | Path) -> tuple[Result, ...]:
+    """Read a CSV trajectory: one result per frame.
+
+    Raises:
+        DataError: not text, other columns, or a malformed line.
+    """
+    path = Path(path)
+    lines = csv.reader(_read_text(path).splitlines())
+    columns = next(lines, [])
+    if tuple(columns) != CSV_COLUMNS:
+        raise DataError(f"{path} is not a trajectory: its first line must be {','.join(CSV_COLUMNS)}.")
+    rows = [_parse(_csv_row, line, f"{path}, line {number}") for number, line in enumerate(lines, start=2)]
+    return _results(rows, path)
+
+
+def read_otb(path: str | Path) -> Float[np.ndarray, "frames 4"]:
+    """Read boxes `(x, y, w, h)`, one a line, the numbers set apart by commas, tabs or spaces.
+
+    Raises:
+        DataError: not text, or a line without four finite numbers.
+    """
+    path = Path(path)
+    lines = _read_text(path).splitlines()
+    boxes = [_parse(_box, line.replace(",", " ").split(), f"{path}, line {n}") for n, line in enumerate(lines, 1)]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file.") from error
+
+
+def _parse(parser: Callable[[Any], _Value], raw: Any, where: str) -> _Value:
+    try:
+        return parser(raw)
+    except KeyError as error:
+        raise DataError(f"{where}: {error} is missing.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{where}: {error}.") from error
+
+
+def _header(content: dict[str, Any]) -> Header:
+    values = {item.name: content[item.name] for item in fields(Header)}
+    width, height = values["image_size"]
+    boxes = tuple(_box(box) for box in values["start_boxes"])
+    return Header(**{**values, "image_size": (int(width), int(height)), "start_boxes": boxes})
+
+
+def _row(record: dict[str, Any]) -> _Row:
+    values = {name: record[name] for name in _Row._fields}
+    time, score = values["time"], _number(values["score"])
+    if not isinstance(values["present"], bool):
+        raise ValueError(f"present is true or false; got {values['present']!r}")
+    return _Row(
+        frame=int(values["frame"]),
+        time=None if time is None else _number(time),
+        target=int(values["target"]),
+        box=_box(values["box"]),
+        score=score,
+        present=values["present"],
+        status=Status(values["status"]),
+    )
+
+
+def _csv_row(line: Sequence[str]) -> _Row:
+    if len(line) != len(CSV_COLUMNS):
+        raise ValueError(f"expected {len(CSV_COLUMNS)} values; got {len(line)}")
+    record = dict(zip(CSV_COLUMNS, line, strict=True))
+    present = {"0": False, "1": True}.get(record["present"], record["present"])
+    return _row({**record, "time": record["time"] or None, "box": line[3:7], "present": present})
+
+
+def _box(values: Sequence[Any]) -> Box:
+    numbers = [_number(value) for value in values]
+    if len(numbers) != 4:
+        raise ValueError(f"a box has four numbers; got {len(numbers)}")
+    return Box(*numbers)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is not a finite number")
+    return number
