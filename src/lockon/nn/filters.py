@@ -1,14 +1,14 @@
 """Correlation of feature maps with one filter per target, and its two adjoints.
 
-A target's score map is the correlation of its filter with its features (DiMP, Sec. 3; zero padding `k // 2`, so an even
-kernel gives a map one cell larger than the features). Written as matrix products, every tap of the filter is a row of a
-`taps × C` matrix that meets the features where they lie in memory, and the taps are then shifted and added on single-
-channel maps. With one output channel a library convolution cannot do this and is an order of magnitude slower on a CPU.
+A target's score map is the correlation of its filter with its features (DiMP, Sec. 3; zero padding `k // 2`, so an
+even kernel gives a map one cell larger than the features). Written as matrix products, every tap of the filter is a
+row of a `taps × C` matrix that meets the features where they lie in memory, and the taps are then shifted and added
+on single-channel maps. A library convolution with one output channel is an order of magnitude slower on a CPU.
 
-Precision: the matrix products run in the type of the features and accumulate in float32; each product is rounded once to
-that type, and the sums over taps and images, the filters and the results have the type of the filters or residuals. So
-features can be stored in bfloat16 beside float32 filters. Features are read in place in either memory format
-(`contiguous` or channels-last) as long as targets and images merge into one axis without a copy.
+Precision: the matrix products run in the type of the features and accumulate in float32; each product is rounded once
+to that type, and the sums over taps and images, the filters and the results have the type of the filters or
+residuals. So features can be stored in bfloat16 beside float32 filters. Features are read in place in either memory
+format (`contiguous` or channels-last) as long as targets and images merge into one axis without a copy.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def filter_gradient(
     targets, images, channels, height, width = features.shape
     taps = _unfold(residuals, kernel_size).to(features.dtype)
     features = features.reshape(targets * images, channels, height * width)
-    products = torch.bmm(taps, features.transpose(1, 2)).unflatten(0, (targets, images))
+    products = torch.bmm(taps, features.transpose(1, 2)).reshape(targets, images, -1, channels)
     gradient = products.sum(dim=1, dtype=residuals.dtype).transpose(1, 2)
-    return gradient.unflatten(2, kernel_size).flip(-2, -1)
+    return gradient.reshape(targets, channels, *kernel_size).flip(-2, -1)
 
 
 def feature_gradient(
@@ -62,11 +62,11 @@ def feature_gradient(
 ) -> Float[Tensor, "targets images channels height width"]:
     """Adjoint of `apply_filter` with respect to the features."""
     kernel = _kernel(filters)
-    rows, cols = residuals.shape[2:]
-    size = rows - (kernel[0] + 1) % 2, cols - (kernel[1] + 1) % 2
-    taps = _unfold(residuals, kernel).unflatten(0, residuals.shape[:2])
+    targets, images, rows, cols = residuals.shape
+    height, width = rows - (kernel[0] + 1) % 2, cols - (kernel[1] + 1) % 2
+    taps = _unfold(residuals, kernel).reshape(targets, images, -1, height * width)
     gradient = filters.flip(-2, -1).flatten(2)[:, None] @ taps
-    return gradient.unflatten(-1, size)
+    return gradient.reshape(targets, images, -1, height, width)
 
 
 def _kernel(filters: Tensor) -> tuple[int, int]:
