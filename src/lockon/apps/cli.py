@@ -1,0 +1,45 @@
+"""The program `lockon`: reads the command line and reports errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+from tyro.conf import subcommand
+
+from lockon.apps.doctor import Doctor
+from lockon.errors import LockonError
+
+DESCRIPTION = """Mark any object in the first frame of a video and follow it to the last.
+
+`lockon COMMAND --help` explains a command. With --debug anywhere, an error shows its traceback."""
+
+Command = Annotated[Doctor, subcommand("doctor")]
+
+USER_ERROR = 2
+INTERRUPTED = 130
+"""Exit statuses; tyro, too, ends with 2 on a bad command line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0, 2 for an error the user can act on, 130 when interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    command = tyro.cli(
+        Command,  # type: ignore[arg-type]  # a union of annotated dataclasses
+        prog="lockon",
+        description=DESCRIPTION,
+        args=[argument for argument in arguments if argument != "--debug"],
+    )
+    try:
+        return command.run()
+    except LockonError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
