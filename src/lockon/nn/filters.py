@@ -37,7 +37,7 @@ def apply_filter(
     kernel = _kernel(filters)
     taps = filters.flip(-2, -1).flatten(2).transpose(1, 2).to(features.dtype)
     taps = taps[:, None].expand(-1, images, -1, -1).reshape(targets * images, -1, channels)
-    products = torch.bmm(taps, features.reshape(targets * images, channels, height * width)).to(filters.dtype)
+    products = _bmm(taps, features.reshape(targets * images, channels, height * width)).to(filters.dtype)
     size = score_size((height, width), kernel)
     return F.fold(products, size, kernel, padding=_tap_padding(kernel)).reshape(targets, images, *size)
 
@@ -51,7 +51,7 @@ def filter_gradient(
     targets, images, channels, height, width = features.shape
     taps = _unfold(residuals, kernel_size).to(features.dtype)
     features = features.reshape(targets * images, channels, height * width)
-    products = torch.bmm(taps, features.transpose(1, 2)).reshape(targets, images, -1, channels)
+    products = _bmm(taps, features.transpose(1, 2)).reshape(targets, images, -1, channels)
     gradient = products.sum(dim=1, dtype=residuals.dtype).transpose(1, 2)
     return gradient.reshape(targets, channels, *kernel_size).flip(-2, -1)
 
@@ -67,6 +67,12 @@ def feature_gradient(
     taps = _unfold(residuals, kernel).reshape(targets, images, -1, height * width)
     gradient = filters.flip(-2, -1).flatten(2)[:, None] @ taps
     return gradient.reshape(targets, images, -1, height, width)
+
+
+def _bmm(a: Tensor, b: Tensor) -> Tensor:
+    """Batched product in the type of its arguments: how features are stored decides the precision, not autocast."""
+    with torch.autocast(a.device.type, enabled=False):
+        return torch.bmm(a, b)
 
 
 def _kernel(filters: Tensor) -> tuple[int, int]:

@@ -1,15 +1,15 @@
 """Steepest descent for the filter of a target: gradient, curvature along it, exact step, repeat.
 
-The objective is a loss of the scores plus `λ ‖w‖²` (or half of it, see the objectives), and the scores are linear in the
-filter `w`. What differs between trackers is the loss, so a loss is an object that answers three questions about a score
-map, and the loop is written once:
+The objective is a loss of the scores plus a quadratic regulariser, and the scores are linear in the filter. What
+differs between trackers is the loss, so a loss is an object that answers three questions about a score map, and the
+loop is written once:
 
-- `HingeObjective`: DiMP's robust least squares with the Gauss-Newton curvature (DiMP, Secs. 3.1 and 3.2); with a fixed label
-  and mask also the one of SuperDiMP-simple;
-- `SoftmaxObjective`: PrDiMP's KL divergence with the Newton curvature (PrDiMP supplement, Eqs. 3-10 and Algorithm 1).
+- `HingeObjective`: DiMP's robust least squares with the Gauss-Newton curvature (DiMP, Secs. 3.1 and 3.2); with a
+  fixed label and mask also the one of SuperDiMP-simple;
+- `SoftmaxObjective`: PrDiMP's KL divergence with the Newton curvature (PrDiMP supplement, Eqs. 3-10, Algorithm 1).
 
-Everything is closed form and made of differentiable tensor operations, so training can unroll it. An image whose sample
-weight is zero contributes exactly nothing.
+Everything is closed form and made of differentiable tensor operations, so training can unroll it. An image whose
+sample weight is zero contributes exactly nothing (its features must be finite).
 """
 
 from __future__ import annotations
