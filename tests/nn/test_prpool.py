@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lockon.nn.prpool import bin_weights, prroi_pool
+from lockon.nn.prpool import bin_weights, prroi_pool, prroi_pool_with_pullback
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,18 @@ def test_memory_layout_and_half_precision_change_nothing_but_rounding() -> None:
     torch.testing.assert_close(channels_last, expected)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), expected, atol=3e-2, rtol=3e-2)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.123])
+def test_pullback_equals_autograd(shift: float) -> None:
+    features, boxes = _case()
+    features = torch.cat([features, features[:1]])
+    degenerate = torch.tensor([[[8.0, 8.0, 0.0, 9.0], [8.0, 8.0, 7.0, -2.0]]], dtype=torch.float64)
+    boxes = (torch.cat([boxes, degenerate]) + torch.tensor([shift, shift, 0, 0])).requires_grad_()
+    expected = prroi_pool(features, boxes, (3, 2), 1 / 8)
+    cotangent = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((expected * cotangent).sum(), boxes)
+    pooled, pullback = prroi_pool_with_pullback(features, boxes.detach(), (3, 2), 1 / 8)
+    torch.testing.assert_close(pooled, expected.detach())
+    torch.testing.assert_close(pullback(cotangent), gradient)
+    assert not pullback(cotangent)[2].any()

@@ -3,10 +3,12 @@
 Jiang et al., "Acquisition of Localization Confidence for Accurate Object Detection", ECCV 2018, Sec. 3.3. The feature
 map is read as the continuous surface f(y, x) = sum_ij F[i, j] hat(y - i) hat(x - j), hat(t) = max(0, 1 - |t|), zero
 outside the map. Because the hat is separable, so is its integral over a box: pooling is one small weight matrix per
-axis and box, and autograd through the weights gives the exact derivatives by the box, to any order.
+axis and box, and its derivatives by the box are those of the weights.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -19,6 +21,13 @@ def _hat_integral(t: Tensor) -> Tensor:
     return 0.5 + s - 0.5 * s * s.abs()
 
 
+def _edges_from_samples(low: Tensor, length: Tensor, bins: int, size: int) -> Tensor:
+    """Signed distance of every bin edge (second to last dimension) from every sample (last)."""
+    fractions = torch.arange(bins + 1, dtype=low.dtype, device=low.device) / bins
+    samples = torch.arange(size, dtype=low.dtype, device=low.device)
+    return (low[..., None] + length[..., None] * fractions)[..., None] - samples
+
+
 def bin_weights(low: Float[Tensor, "*n"], high: Float[Tensor, "*n"], bins: int, size: int) -> Float[Tensor, "*n b s"]:
     """Weights of the `size` samples of a row for the mean over each of `bins` equal parts of [low, high].
 
@@ -29,13 +38,41 @@ def bin_weights(low: Float[Tensor, "*n"], high: Float[Tensor, "*n"], bins: int, 
         size: number of samples; samples outside 0..size-1 count as 0, so rows sum to less than 1 near the border.
     """
     valid = high > low
-    low, high = torch.where(valid, low, 0.0), torch.where(valid, high, 1.0)
-    fractions = torch.arange(bins + 1, dtype=low.dtype, device=low.device) / bins
-    edges = low[..., None] + (high - low)[..., None] * fractions
-    samples = torch.arange(size, dtype=low.dtype, device=low.device)
-    integral = _hat_integral(edges[..., None] - samples)
-    weights = (integral[..., 1:, :] - integral[..., :-1, :]) * (bins / (high - low))[..., None, None]
+    length = torch.where(valid, high - low, 1.0)
+    integral = _hat_integral(_edges_from_samples(torch.where(valid, low, 0.0), length, bins, size))
+    weights = (integral[..., 1:, :] - integral[..., :-1, :]) * (bins / length)[..., None, None]
     return torch.where(valid[..., None, None], weights, 0.0)
+
+
+def bin_weight_derivatives(
+    low: Float[Tensor, "*n"], length: Float[Tensor, "*n"], bins: int, size: int
+) -> tuple[Float[Tensor, "*n b s"], Float[Tensor, "*n b s"], Float[Tensor, "*n b s"]]:
+    """`bin_weights(low, low + length, bins, size)` and its derivatives by `low` and by `length`.
+
+    With w = (H(b) - H(a)) / (b - a), H' = hat, and the edges a, b at low + length k / bins:
+    dw/dlow = (hat(b) - hat(a)) bins / length and dw/dlength = ((k + 1) hat(b) - k hat(a) - w) / length.
+    """
+    valid = (length > 0)[..., None, None]
+    distance = _edges_from_samples(low, length, bins, size)
+    integral, hat = _hat_integral(distance), (1 - distance.abs()).clamp(min=0)
+    density = length.reciprocal()[..., None, None]
+    weights = (integral[..., 1:, :] - integral[..., :-1, :]) * (bins * density)
+    by_low = (hat[..., 1:, :] - hat[..., :-1, :]) * (bins * density)
+    k_hat = hat * torch.arange(bins + 1, dtype=low.dtype, device=low.device)[:, None]
+    by_length = (k_hat[..., 1:, :] - k_hat[..., :-1, :] - weights) * density
+    return torch.where(valid, weights, 0.0), torch.where(valid, by_low, 0.0), torch.where(valid, by_length, 0.0)
+
+
+def _cell_boxes(boxes: Tensor, scale: float) -> tuple[Tensor, ...]:
+    return (boxes.to(torch.promote_types(boxes.dtype, torch.float32)) * scale).unbind(-1)
+
+
+def _pool_rows(features: Tensor, row_weights: Tensor) -> Tensor:
+    """Contract the rows of the map: (images, boxes, rows, width, channels)."""
+    images, channels, height, width = features.shape
+    lines = features.permute(0, 2, 3, 1).reshape(images, height, width * channels)
+    rows = row_weights.shape[2]
+    return (row_weights.flatten(1, 2) @ lines).view(images, -1, rows, width, channels)
 
 
 def prroi_pool(
@@ -56,12 +93,41 @@ def prroi_pool(
     and applied in that of the features. The result is a view in channels-last order: cheapest where the features
     are in channels-last memory.
     """
-    images, channels, height, width = features.shape
     rows, cols = output_size
-    low = boxes.to(torch.promote_types(boxes.dtype, torch.float32)) * scale
-    x, y, w, h = low.unbind(-1)
+    height, width = features.shape[2:]
+    x, y, w, h = _cell_boxes(boxes, scale)
     row_weights = bin_weights(y, y + h, rows, height).to(features.dtype)
     col_weights = bin_weights(x, x + w, cols, width).to(features.dtype)
-    lines = features.permute(0, 2, 3, 1).reshape(images, height, width * channels)
-    bands = (row_weights.flatten(1, 2) @ lines).view(images, -1, rows, width, channels)
+    bands = _pool_rows(features, row_weights)
     return (col_weights[:, :, None] @ bands).permute(0, 1, 4, 2, 3)
+
+
+def prroi_pool_with_pullback(
+    features: Float[Tensor, "images channels height width"],
+    boxes: Float[Tensor, "images boxes 4"],
+    output_size: tuple[int, int],
+    scale: float,
+) -> tuple[Float[Tensor, "images boxes channels rows cols"], Callable[[Tensor], Tensor]]:
+    """`prroi_pool` and its pullback to the boxes, without autograd.
+
+    The pullback takes the gradient of a scalar by the pooled values and returns its gradient by the boxes
+    `(x, y, w, h)`; both have the shapes of what they are gradients of.
+    """
+    rows, cols = output_size
+    height, width = features.shape[2:]
+    x, y, w, h = _cell_boxes(boxes, scale)
+    row_weights, row_by_y, row_by_h = bin_weight_derivatives(y, h, rows, height)
+    col_weights, col_by_x, col_by_w = bin_weight_derivatives(x, w, cols, width)
+    bands = _pool_rows(features, row_weights.to(features.dtype))
+    taps = col_weights[:, :, None].to(features.dtype)
+
+    def pullback(cotangent: Tensor) -> Tensor:
+        cotangent = cotangent.permute(0, 1, 3, 4, 2)
+        by_taps = (cotangent @ bands.mT).sum(dim=2).to(col_by_x.dtype)
+        by_bands = (taps.mT @ cotangent).flatten(3).flatten(1, 2)
+        lines = features.permute(0, 2, 3, 1).reshape(len(features), height, -1)
+        by_rows = (by_bands @ lines.mT).view(row_by_y.shape).to(row_by_y.dtype)
+        products = (by_taps * col_by_x, by_rows * row_by_y, by_taps * col_by_w, by_rows * row_by_h)
+        return torch.stack([product.sum(dim=(2, 3)) for product in products], dim=-1) * scale
+
+    return (taps @ bands).permute(0, 1, 4, 2, 3), pullback
