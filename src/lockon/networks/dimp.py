@@ -46,15 +46,25 @@ class FilterInitializer(nn.Module):
         filter_size: rows and columns of the filter, and bins of the pooling.
         stride: crop pixels per feature cell.
         zero: start training from a filter of zeros (PrDiMP) instead of a random projection (DiMP).
+        generator: source of the random projection; the global one by default.
     """
 
-    def __init__(self, channels: int, *, filter_size: int = 4, stride: int = 16, zero: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        filter_size: int = 4,
+        stride: int = 16,
+        zero: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         self.filter_size = filter_size
         self.stride = stride
         self.filter_conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
         nn.init.zeros_(self.filter_conv.get_parameter("bias"))
-        nn.init.normal_(self.filter_conv.weight, std=0.0 if zero else math.sqrt(2 / (9 * channels)))
+        std = 0.0 if zero else math.sqrt(2 / (9 * channels))
+        nn.init.normal_(self.filter_conv.weight, std=std, generator=generator)
 
     def forward(self, features: Features, boxes: Boxes) -> Filters:
         """`mean_i PrPool(conv(x_i), box_i)`, in float32 whatever the features are stored in.
@@ -407,7 +417,14 @@ class DimpClassifier(nn.Module):
         return self.filter_optimizer.score_activation(scores)
 
 
-def classification_head(in_channels: int, channels: int, *, blocks: int, filter_size: int = 4) -> nn.Sequential:
+def classification_head(
+    in_channels: int,
+    channels: int,
+    *,
+    blocks: int,
+    filter_size: int = 4,
+    generator: torch.Generator | None = None,
+) -> nn.Sequential:
     """Layers from backbone features to classification features (DiMP, Sec. 3.5).
 
     Args:
@@ -415,13 +432,14 @@ def classification_head(in_channels: int, channels: int, *, blocks: int, filter_
         channels: channels of the classification features.
         blocks: residual blocks before the last convolution: 1 on a ResNet-18, 0 on a ResNet-50.
         filter_size: rows and columns of the target filter; sets the norm, so that scores are of order 1.
+        generator: source of the initial weights; the global one by default.
     """
     convolution = nn.Conv2d(in_channels, channels, kernel_size=3, padding=1, bias=False)
     norm = InstanceL2Norm(scale=math.sqrt(1 / (channels * filter_size**2)))
     head = nn.Sequential(*(BasicBlock(in_channels, in_channels) for _ in range(blocks)), convolution, norm)
     for module in head.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=math.sqrt(2 / (math.prod(module.kernel_size) * module.out_channels)))
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
     return head
 
 
@@ -433,14 +451,15 @@ def dimp_classifier(
     blocks: int,
     filter_size: int = 4,
     zero_initializer: bool = False,
+    generator: torch.Generator | None = None,
 ) -> DimpClassifier:
     """A classifier around an optimiser; the arguments are those of `classification_head` and `FilterInitializer`.
 
     ResNet-18 nets: 256 → 256 channels, 1 block; ResNet-50 nets: 1024 → 512 channels, 0 blocks; PrDiMP starts training
     from `zero_initializer`.
     """
-    return DimpClassifier(
-        FilterInitializer(channels, filter_size=filter_size, stride=filter_optimizer.stride, zero=zero_initializer),
-        filter_optimizer,
-        classification_head(in_channels, channels, blocks=blocks, filter_size=filter_size),
+    initializer = FilterInitializer(
+        channels, filter_size=filter_size, stride=filter_optimizer.stride, zero=zero_initializer, generator=generator
     )
+    head = classification_head(in_channels, channels, blocks=blocks, filter_size=filter_size, generator=generator)
+    return DimpClassifier(initializer, filter_optimizer, head)
