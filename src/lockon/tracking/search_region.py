@@ -33,7 +33,7 @@ class SearchConfig:
     area_factor: float = 5.0
     """Side of the search region relative to the geometric mean of the target's width and height."""
     border_mode: BorderMode = "replicate"
-    """Beyond the image: repeat the border, or shrink and shift the region to lie inside (fully, or its longer side)."""
+    """Beyond the image: repeat the border, or shrink and shift the region to lie inside (fully, or one side)."""
     max_scale_change: float | None = None
     """Upper bound of that shrinking; None: unbounded."""
     rounding: Rounding = "current"

@@ -1,0 +1,150 @@
+"""The support set: a fixed number of weighted samples per target, in one buffer.
+
+Weights age geometrically; the initial samples may be guaranteed a share (ATOM, Sec. 3.3 and reference).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """Size and ageing of the support set, and when the target model learns from it."""
+
+    capacity: int = 50
+    """Samples kept per target, first-frame samples included."""
+    learning_rate: float = 0.01
+    """Weight of a new sample relative to all older ones."""
+    hard_negative_learning_rate: float = 0.02
+    """The same for a frame with a distractor."""
+    initial_share: float = 0.25
+    """Least total weight of the first-frame samples; 0 lets them be replaced."""
+    interval: int = 20
+    """Frames between regular model updates."""
+    initial_iterations: int = 10
+    """Solver iterations on the first frame."""
+    iterations: int = 2
+    """Solver iterations of a regular update."""
+    hard_negative_iterations: int = 1
+    """Solver iterations after a frame with a distractor."""
+    update_when_lost: bool = False
+    """Run the regular updates also in frames that add no sample (ATOM)."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Support sets of T targets. Slots that are not filled yet have weight 0."""
+
+    samples: Float[Tensor, "targets slots channels rows cols"]
+    boxes: Float[Tensor, "targets slots 4"]
+    """Target boxes `(x, y, w, h)` in the crops the samples come from, crop pixels."""
+    weights: Float[Tensor, "targets slots"]
+    stored: Int[Tensor, "targets"]
+    """Samples stored so far, at most the capacity."""
+    latest: Int[Tensor, "targets"]
+    """Slot of the latest addition; -1 before the first."""
+    initial: int
+    """First-frame samples per target."""
+
+    @classmethod
+    def of_first_frame(
+        cls,
+        samples: Float[Tensor, "targets images channels rows cols"],
+        boxes: Float[Tensor, "targets images 4"],
+        capacity: int,
+    ) -> Memory:
+        """A memory that holds the first-frame samples with equal weights."""
+        targets, images = samples.shape[:2]
+        capacity = max(capacity, images)
+        buffer = samples.new_zeros(targets, capacity, *samples.shape[2:])
+        buffer[:, :images] = samples
+        all_boxes = boxes.new_ones(targets, capacity, 4)
+        all_boxes[:, :images] = boxes
+        weights = torch.zeros(targets, capacity)
+        weights[:, :images] = 1 / images
+        stored = torch.full((targets,), images)
+        return cls(buffer, all_boxes, weights, stored, torch.full((targets,), -1), images)
+
+    def add(
+        self,
+        chosen: Int[Tensor, "chosen"],
+        samples: Float[Tensor, "chosen channels rows cols"],
+        boxes: Float[Tensor, "chosen 4"],
+        learning_rates: Float[Tensor, "chosen"],
+        initial_share: float,
+        *,
+        inplace: bool = False,
+    ) -> Memory:
+        """Store one sample for each of the `chosen` targets in its lightest slot.
+
+        Args:
+            chosen: indices of the targets.
+            samples: their new samples.
+            boxes: target boxes in the crops of the samples, crop pixels.
+            learning_rates: weight of each new sample relative to all older ones.
+            initial_share: see `MemoryConfig`.
+            inplace: write into the buffers of this memory, which must not be used afterwards.
+        """
+        if len(chosen) == 0:
+            return self
+        memory = self if inplace else self.clone()
+        for target, rate in zip(chosen.tolist(), learning_rates.tolist(), strict=True):
+            latest = int(memory.latest[target])
+            slot = aged_weights_(memory.weights[target], rate, latest, self.initial, initial_share)
+            memory.latest[target] = slot
+        slots = memory.latest[chosen]
+        memory.samples[chosen, slots] = samples.to(memory.samples)
+        memory.boxes[chosen, slots] = boxes.to(memory.boxes)
+        memory.stored[chosen] = (memory.stored[chosen] + 1).clamp(max=memory.weights.shape[1])
+        return memory
+
+    def clone(self) -> Memory:
+        """An independent copy."""
+        return replace(
+            self,
+            samples=self.samples.clone(),
+            boxes=self.boxes.clone(),
+            weights=self.weights.clone(),
+            stored=self.stored.clone(),
+            latest=self.latest.clone(),
+        )
+
+    def view(self, chosen: Int[Tensor, "chosen"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples, boxes and weights of some targets, without the slots that none of them has filled."""
+        used = int(self.stored[chosen].max())
+        if len(chosen) == len(self.stored):
+            return self.samples[:, :used], self.boxes[:, :used], self.weights[:, :used]
+        return self.samples[chosen, :used], self.boxes[chosen, :used], self.weights[chosen, :used]
+
+
+def aged_weights_(
+    weights: Float[Tensor, "slots"], learning_rate: float, latest: int, initial: int, initial_share: float
+) -> int:
+    """Make room for a new sample in a target's weights (changed in place) and return its slot.
+
+    The new sample weighs `1 / (1 - learning_rate)` times the latest one, so that older samples fade geometrically.
+
+    Args:
+        weights: current weights.
+        learning_rate: of the new sample.
+        latest: slot of the latest addition, -1 if there was none.
+        initial: number of first-frame samples, in the first slots.
+        initial_share: total weight below which these are lifted; 0: they age and are replaced like all others.
+    """
+    protected = initial if initial_share > 0 else 0
+    slot = protected + int(weights[protected:].argmin())
+    if latest < 0:
+        weights /= 1 - learning_rate
+        weights[slot] = learning_rate
+    else:
+        weights[slot] = weights[latest] / (1 - learning_rate)
+    weights /= weights.sum()
+    if initial_share > 0 and weights[:initial].sum() < initial_share:
+        weights /= initial_share + weights[initial:].sum()
+        weights[:initial] = initial_share / initial
+    return slot

@@ -1,0 +1,100 @@
+"""Peak selection with distractor logic (ATOM, Sec. 3.4 and reference; the same rules in the DiMP family).
+
+The highest peak is the target unless it is too low; a second peak far from it that is nearly as high means a
+distractor, and the one near the previous target position wins.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from lockon.types import Status
+
+Vector = Float[np.ndarray, "2"]
+
+
+@dataclass(frozen=True)
+class PeakConfig:
+    """Thresholds on the score map."""
+
+    lost: float = 0.25
+    """Below this peak height the target is not found."""
+    distractor: float = 0.8
+    """A second peak above this share of the first competes with it."""
+    hard_negative: float = 0.5
+    """A second peak above this share of the first is worth learning against."""
+    neighbourhood: float = 2.2
+    """Size of the area around the first peak that belongs to it, relative to the target size."""
+    displacement: float = 0.8
+    """Radius, relative to half the score map, within which the target is expected."""
+
+
+class Selection(NamedTuple):
+    """What was chosen."""
+
+    scale_index: int
+    displacement: Vector
+    """From the centre of the score map, (row, col), in cells."""
+    status: Status
+    peak: float
+    """Height of the highest peak."""
+
+
+def select_peak(
+    scores: Float[np.ndarray, "scales rows cols"],
+    config: PeakConfig,
+    *,
+    centre: Vector,
+    previous: Vector,
+    target_cells: Vector,
+    window: Float[np.ndarray, "rows cols"] | None = None,
+) -> Selection:
+    """Choose the peak that is the target.
+
+    Args:
+        scores: score maps, one per searched scale.
+        config: thresholds.
+        centre: cell index (row, col) of the centre of the search region.
+        previous: displacement of the previous target position from that centre, in cells.
+        target_cells: size (row, col) of the target in cells.
+        window: multiplied on the scores to find the first peak; the second is sought without it.
+    """
+    seen = scores if window is None else scores * window
+    scale_index = int(seen.reshape(len(seen), -1).max(axis=1).argmax())
+    peak, cell = _highest(seen[scale_index])
+    first = cell - centre
+    if peak < config.lost:
+        return Selection(scale_index, first, Status.LOST, peak)
+
+    remaining = _without_neighbourhood(scores[scale_index], cell, config.neighbourhood * target_cells)
+    second_peak, second_cell = _highest(remaining)
+    second = second_cell - centre
+    if second_peak > config.distractor * peak:
+        radius = config.displacement * math.sqrt(remaining.size) / 2
+        first_far = float(np.linalg.norm(first - previous)) > radius
+        second_far = float(np.linalg.norm(second - previous)) > radius
+        if first_far == second_far:
+            return Selection(scale_index, first, Status.UNCERTAIN, peak)
+        return Selection(scale_index, second if first_far else first, Status.HARD_NEGATIVE, peak)
+    if second_peak > config.hard_negative * peak and second_peak > config.lost:
+        return Selection(scale_index, first, Status.HARD_NEGATIVE, peak)
+    return Selection(scale_index, first, Status.FOUND, peak)
+
+
+def _highest(scores: Float[np.ndarray, "rows cols"]) -> tuple[float, Vector]:
+    # Of equal peaks the reference takes the leftmost, then the topmost.
+    col, row = divmod(int(scores.T.argmax()), scores.shape[0])
+    return float(scores[row, col]), np.array([row, col], np.float32)
+
+
+def _without_neighbourhood(scores: Float[np.ndarray, "rows cols"], cell: Vector, size: Vector) -> np.ndarray:
+    remaining = scores.copy()
+    low = np.maximum(np.round(cell - size / 2), 0).astype(int)
+    high = np.minimum(np.round(cell + size / 2 + 1), scores.shape).astype(int)
+    remaining[low[0] : high[0], low[1] : high[1]] = 0
+    return remaining
