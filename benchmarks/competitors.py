@@ -1,0 +1,152 @@
+"""The trackers a comparison runs, behind two methods: OpenCV's and Lockon's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+import lockon
+from lockon.boxes import Box
+from lockon.errors import DataError, MissingExtraError
+from lockon.images import Image
+
+OPENCV_TRACKERS = ("kcf", "mil", "csrt", "nanotrack")
+NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
+
+
+class Observation(NamedTuple):
+    """What a tracker says of one frame."""
+
+    box: Box
+    """Where the tracker gives none, the last one it gave."""
+    present: bool
+    score: float | None
+    """None where the tracker has no confidence."""
+
+
+class Competitor(Protocol):
+    """One tracker on one target. `start` and `step` are timed, `prepare` is not."""
+
+    label: str
+    stochastic: bool
+    """Whether another seed can give another track."""
+
+    def prepare(self, image: Image) -> Image:
+        """Bring an RGB frame into the channel order the tracker expects."""
+        ...
+
+    def start(self, image: Image, box: Box, seed: int) -> Observation:
+        """Learn the target from the first frame."""
+        ...
+
+    def step(self, image: Image) -> Observation:
+        """Track into the next frame and learn from it."""
+        ...
+
+
+class OpenCvCompetitor:
+    """A tracker of OpenCV's main interface: BGR frames, integer boxes, and success as its only word on presence."""
+
+    def __init__(self, label: str, create: Callable[[], Any], stochastic: bool) -> None:
+        self.label = label
+        self.stochastic = stochastic
+        self._create = create
+        self._tracker: Any = None
+        self._last_box = Box(0, 0, 0, 0)
+
+    def prepare(self, image: Image) -> Image:
+        """RGB to BGR."""
+        return np.ascontiguousarray(image[..., ::-1])
+
+    def start(self, image: Image, box: Box, seed: int) -> Observation:
+        """Learn the target; only MIL draws random numbers, from OpenCV's global generator."""
+        import cv2
+
+        cv2.setRNGSeed(seed)
+        self._tracker = self._create()
+        self._last_box = box
+        self._tracker.init(image, [round(value) for value in box])
+        return Observation(box, present=True, score=None)
+
+    def step(self, image: Image) -> Observation:
+        """Track into the next frame."""
+        found, box = self._tracker.update(image)
+        if found:
+            self._last_box = Box(*(float(value) for value in box))
+        # OpenCV's -1 says that the tracker has no score.
+        score = self._tracker.getTrackingScore()
+        return Observation(self._last_box, present=bool(found), score=None if score == -1 else float(score))
+
+
+class LockonCompetitor:
+    """A Lockon tracker through the public interface, model updates included."""
+
+    stochastic = True
+
+    def __init__(self, label: str, name: str, device: str, precision: str, weights: Path | None = None) -> None:
+        self.label = label
+        self._tracker = lockon.load(name, device=device, precision=precision, weights=weights)
+        self._on_gpu = torch.device(device).type == "cuda"
+        self._state: Any = None
+
+    def prepare(self, image: Image) -> Image:
+        """RGB is what Lockon takes."""
+        return image
+
+    def start(self, image: Image, box: Box, seed: int) -> Observation:
+        """Learn the target from the first frame."""
+        self._state = self._tracker.start(image, box, seed=seed)
+        self._wait()
+        return Observation(box, present=True, score=1.0)
+
+    def step(self, image: Image) -> Observation:
+        """Track into the next frame and update the target model."""
+        self._state, result = self._tracker.step(self._state, image)
+        self._state = self._tracker.learn(self._state)
+        self._wait()
+        box = Box(*(float(value) for value in result.box))
+        return Observation(box, present=bool(result.present), score=float(result.score))
+
+    def _wait(self) -> None:
+        # Without it the clock would stop while the GPU still learns.
+        if self._on_gpu:
+            torch.cuda.synchronize()
+
+
+def opencv_competitor(name: str, nanotrack: Path | None) -> OpenCvCompetitor:
+    """One of `OPENCV_TRACKERS` with OpenCV's own settings.
+
+    Raises:
+        MissingExtraError: OpenCV's contributed modules are not installed.
+        DataError: NanoTrack's network files are not in the folder `nanotrack`.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError("comparing with OpenCV's trackers", "benchmark") from error
+    if name == "nanotrack":
+        return _nanotrack_competitor(nanotrack)
+    create = {"kcf": cv2.TrackerKCF_create, "mil": cv2.TrackerMIL_create, "csrt": cv2.TrackerCSRT_create}[name]
+    return OpenCvCompetitor(f"opencv_{name}", create, stochastic=name == "mil")
+
+
+def _nanotrack_competitor(folder: Path | None) -> OpenCvCompetitor:
+    import cv2
+
+    if folder is None:
+        raise DataError(f"nanotrack needs its network files: pass --nanotrack FOLDER with {NANOTRACK_FILES}.")
+    backbone, head = (folder / name for name in NANOTRACK_FILES)
+    for path in (backbone, head):
+        if not path.is_file():
+            raise DataError(f"nanotrack needs '{path}', which is missing.")
+    # OpenCV warns at every start that its new graph engine knows no targets; it runs on the CPU either way.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    parameters = cv2.TrackerNano.Params()
+    parameters.backbone, parameters.neckhead = str(backbone), str(head)
+    tracker = cv2.TrackerNano_create(parameters)
+    # One tracker for all sequences: `init` resets it, and reading the networks is not tracking.
+    return OpenCvCompetitor("nanotrack_v2", lambda: tracker, stochastic=False)

@@ -1,0 +1,264 @@
+"""From raw runs to numbers, tables and plots."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence as Series
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from lockon.data.sequences import Sequence
+from lockon.errors import DataError
+from lockon.evaluation import OnePassScores, absent_frames, mean_scores, one_pass_scores, overlap
+from runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceRow:
+    """One tracker on one sequence, averaged over its seeds."""
+
+    tracker: str
+    sequence: str
+    runs: int
+    success_auc: float
+    precision_20: float
+    normalised_precision: float
+    fps: float
+    start_ms: float
+    """Time to learn the target from the first frame."""
+    false_present: float | None
+    """Share of absent frames called present; None where the target is never absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerRow:
+    """One tracker on all sequences: means over sequences of the means over seeds."""
+
+    tracker: str
+    runs: int
+    success_auc: float
+    success_auc_deviation: float | None
+    """Standard deviation over seeds of the AUC over all sequences; None for one seed."""
+    precision_20: float
+    normalised_precision: float
+    fps: float
+    """Mean over sequences."""
+    fps_pooled: float
+    """All frames by all seconds: trackers that give up early on some sequences gain less by it."""
+    start_ms: float
+    false_present: float | None
+    """Over the pooled absent frames of all sequences and seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerReport:
+    """Everything about one tracker."""
+
+    total: TrackerRow
+    sequences: tuple[SequenceRow, ...]
+    scores: OnePassScores
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """A tracker's track against the track of a reference implementation on one sequence."""
+
+    sequence: str
+    mean_iou: float
+    """Mean overlap of the two trackers' boxes over frames and seeds, the start frame left out."""
+    success_auc: float
+    reference_auc: float
+
+    @property
+    def auc_difference(self) -> float:
+        """Ours less the reference's."""
+        return self.success_auc - self.reference_auc
+
+
+def report_tracker(runs: Series[Run], sequences: Series[Sequence]) -> TrackerReport:
+    """Score every run of one tracker: each seed on each sequence."""
+    by_sequence = [[run for run in runs if run.sequence == sequence.name] for sequence in sequences]
+    scores = [
+        [one_pass_scores(sequence.boxes, run.box_array) for run in group]
+        for sequence, group in zip(sequences, by_sequence, strict=True)
+    ]
+    rows = tuple(
+        _sequence_row(sequence, group, mean_scores(group_scores))
+        for sequence, group, group_scores in zip(sequences, by_sequence, scores, strict=True)
+    )
+    aucs = [mean_scores(seed_scores).success_auc for seed_scores in zip(*scores, strict=True)]
+    mean = mean_scores([mean_scores(group_scores) for group_scores in scores])
+    called = [
+        run.present_array[absent_frames(sequence.boxes)]
+        for sequence, group in zip(sequences, by_sequence, strict=True)
+        for run in group
+    ]
+    absent = np.concatenate(called)
+    total = TrackerRow(
+        tracker=runs[0].tracker,
+        runs=len(aucs),
+        success_auc=mean.success_auc,
+        success_auc_deviation=float(np.std(aucs, ddof=1)) if len(aucs) > 1 else None,
+        precision_20=mean.precision_at_20,
+        normalised_precision=mean.normalised_precision_at_20,
+        fps=float(np.mean([row.fps for row in rows])),
+        fps_pooled=sum(len(run.seconds) for run in runs) / sum(sum(run.seconds) for run in runs),
+        start_ms=float(np.mean([row.start_ms for row in rows])),
+        false_present=float(absent.mean()) if absent.size else None,
+    )
+    return TrackerReport(total, rows, mean)
+
+
+def _sequence_row(sequence: Sequence, runs: Series[Run], scores: OnePassScores) -> SequenceRow:
+    absent = absent_frames(sequence.boxes)
+    return SequenceRow(
+        tracker=runs[0].tracker,
+        sequence=sequence.name,
+        runs=len(runs),
+        success_auc=scores.success_auc,
+        precision_20=scores.precision_at_20,
+        normalised_precision=scores.normalised_precision_at_20,
+        fps=float(np.mean([run.frames_per_second for run in runs])),
+        start_ms=float(np.mean([1000 * run.seconds[0] for run in runs])),
+        false_present=float(np.mean([run.present_array[absent].mean() for run in runs])) if absent.any() else None,
+    )
+
+
+def compare_with_reference(runs: Series[Run], sequences: Series[Sequence], reference: Path) -> list[ReferenceRow]:
+    """Compare runs with stored boxes of a reference implementation, on the sequences that both have.
+
+    Raises:
+        DataError: the file is not such a reference, or shares no sequence with the runs.
+    """
+    try:
+        tracks: dict[str, Any] = json.loads(reference.read_text())["sequences"]
+        boxes = {name: np.array(track["boxes_xywh"], dtype=np.float64) for name, track in tracks.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"cannot read reference boxes in '{reference}': {error!r}.") from error
+    shared = [sequence for sequence in sequences if sequence.name in boxes]
+    if not shared:
+        raise DataError(f"'{reference}' has none of the sequences {[sequence.name for sequence in sequences]}.")
+    return [
+        _reference_row(sequence, [run for run in runs if run.sequence == sequence.name], boxes[sequence.name])
+        for sequence in shared
+    ]
+
+
+def _reference_row(sequence: Sequence, runs: Series[Run], boxes: np.ndarray[Any, Any]) -> ReferenceRow:
+    agreement = [overlap(boxes, run.box_array)[1:].mean() for run in runs]
+    ours = mean_scores([one_pass_scores(sequence.boxes, run.box_array) for run in runs])
+    return ReferenceRow(
+        sequence=sequence.name,
+        mean_iou=float(np.mean(agreement)),
+        success_auc=ours.success_auc,
+        reference_auc=one_pass_scores(sequence.boxes, boxes).success_auc,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of text; the first column names the line, the others are numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+    def for_terminal(self) -> Table:
+        """The table as rich draws it."""
+        table = Table(*self.columns, title=self.title)
+        table.columns[0].no_wrap = True
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for line in self.lines:
+            table.add_row(*line)
+        return table
+
+    def as_markdown(self) -> str:
+        """The table in Markdown, under its title."""
+        rule = ["---", *["---:"] * (len(self.columns) - 1)]
+        rows = "\n".join("| " + " | ".join(line) + " |" for line in (self.columns, rule, *self.lines))
+        return f"**{self.title}**\n\n{rows}\n"
+
+
+def make_tables(reports: Series[TrackerReport], comparison: Series[ReferenceRow] | None) -> list[TextTable]:
+    """All tables of a comparison, trackers in the order given."""
+    trackers = tuple(report.total.tracker for report in reports)
+    by_sequence = list(zip(*(report.sequences for report in reports), strict=True))
+    tables = [
+        TextTable(
+            "Quality in percent, speed in frames per second",
+            ("tracker", "AUC", "± seeds", "P@20", "NP@0.2", "FPS", "FPS pooled", "start ms", "false present"),
+            tuple(_summary_line(report.total) for report in reports),
+        ),
+        TextTable(
+            "Success AUC per sequence [%]",
+            ("sequence", *trackers),
+            tuple((rows[0].sequence, *(_percent(row.success_auc) for row in rows)) for rows in by_sequence),
+        ),
+        TextTable(
+            "Frames per second per sequence",
+            ("sequence", *trackers),
+            tuple((rows[0].sequence, *(f"{row.fps:.1f}" for row in rows)) for rows in by_sequence),
+        ),
+    ]
+    return tables if comparison is None else [*tables, _reference_table(comparison)]
+
+
+def _summary_line(row: TrackerRow) -> tuple[str, ...]:
+    deviation = row.success_auc_deviation
+    return (
+        row.tracker,
+        _percent(row.success_auc),
+        "–" if deviation is None else f"{_percent(deviation)} ({row.runs})",
+        _percent(row.precision_20),
+        _percent(row.normalised_precision),
+        f"{row.fps:.1f}",
+        f"{row.fps_pooled:.1f}",
+        f"{row.start_ms:.0f}",
+        _percent(row.false_present),
+    )
+
+
+def _reference_table(rows: Series[ReferenceRow]) -> TextTable:
+    values = [(row.mean_iou, row.success_auc, row.reference_auc, row.auc_difference) for row in rows]
+    names = [*(row.sequence for row in rows), "mean"]
+    means = tuple(float(np.mean(column)) for column in zip(*values, strict=True))
+    return TextTable(
+        "Against the reference implementation [%]",
+        ("sequence", "mean IoU of the two tracks", "AUC", "reference AUC", "difference"),
+        tuple((name, *map(_percent, line)) for name, line in zip(names, [*values, means], strict=True)),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def describe_runs(runs: Series[Run]) -> list[str]:
+    """What the runs were made with, and whether their speeds compare."""
+    machines = {", ".join(f"{key} {value}" for key, value in run.machine.items()) for run in runs}
+    sessions = {run.session for run in runs}
+    notes = [f"Measured with {machine}." for machine in sorted(machines)]
+    notes.append("FPS counts start, steps and model updates, and no decoding; 'start ms' is learning the target.")
+    if len(sessions) > 1:
+        notes.append(f"The runs come from {len(sessions)} sessions: compare speeds only after --rerun.")
+    return notes
+
+
+def write_csv(path: Path, rows: Series[TrackerRow] | Series[SequenceRow]) -> None:
+    """One line a row, one column a field, numbers in full precision."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(rows[0])])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+
+
+def report_as_json(report: TrackerReport) -> dict[str, Any]:
+    """Numbers and curves of one tracker as plain values."""
+    curves = {field.name: getattr(report.scores, field.name).tolist() for field in fields(report.scores)}
+    return asdict(report.total) | {"curves": curves, "sequences": [asdict(row) for row in report.sequences]}
