@@ -10,6 +10,8 @@ from golden_data import DIMP_NETS, GoldenArrays, formula_weights
 
 from lockon.networks.dimp import DimpOptimizer, PrDimpOptimizer, SimpleOptimizer, dimp_classifier
 from lockon.networks.resnet import resnet18, resnet50
+from lockon.nn.filters import apply_filter_same, project
+from lockon.nn.gauss_newton import FilterModel, GaussNewtonSettings, OnlineProblem, TwoLayerModel, gauss_newton
 
 OPTIMIZERS = {
     "dimp18": DimpOptimizer,
@@ -117,3 +119,80 @@ def test_scores(net):
     golden.check("scores_test", model.score(result, test))
     if "scores_test_softmax" in golden:
         golden.check("scores_test_softmax", model.score_activation(model.score(result, test)))
+
+
+def atom_problem(golden, dtype, regularisation, weights_name="sample_weights"):
+    samples = golden["samples"].to(dtype)[None]
+    weights = golden[weights_name].to(dtype) if weights_name else torch.full((8,), 1 / 8, dtype=dtype)
+    return OnlineProblem(
+        TwoLayerModel(samples), golden["labels"].to(dtype)[None, :, 0], weights[None], regularisation
+    )
+
+
+def atom_start(golden, dtype):
+    return golden["filter_init"].to(dtype), golden["projection_init"].to(dtype)[None, :, :, 0, 0]
+
+
+JOINT_RUNS = {
+    # name: (sample weights, regularisation, Gauss-Newton iterations, CG iterations, momentum)
+    "joint": (None, (0.1, 1e-4), 6, 10, "fletcher-reeves"),
+    "jointw": ("sample_weights", (0.1, 1e-4), 6, 10, "polak-ribiere"),
+    "well": ("sample_weights", (0.1, 0.1), 3, 4, "fletcher-reeves"),
+    "wellpr": ("sample_weights", (0.1, 0.1), 3, 4, "polak-ribiere"),
+}
+
+
+@pytest.mark.parametrize(("file", "dtype"), [("atom_optim", torch.float32), ("atom_optim_f64", torch.float64)])
+@pytest.mark.parametrize("run", JOINT_RUNS)
+def test_atom_joint_optimisation(run, file, dtype):
+    golden = GoldenArrays(file)
+    weights_name, regularisation, gn_iterations, cg_iterations, momentum = JOINT_RUNS[run]
+    problem = atom_problem(golden, dtype, regularisation, weights_name)
+    settings = GaussNewtonSettings(1, cg_iterations, momentum, preconditioned=True)
+
+    weights = atom_start(golden, dtype)
+    losses = [problem.loss(weights)]
+    for iteration in range(1, gn_iterations + 1):
+        weights = gauss_newton(problem, weights, settings).weights
+        losses.append(problem.loss(weights))
+        golden.check(f"{run}_filter_gn{iteration}", weights[0])
+        golden.check(f"{run}_proj_gn{iteration}", weights[1])
+    golden.check(f"{run}_losses", torch.cat(losses))
+
+
+@pytest.mark.parametrize(("file", "dtype"), [("atom_optim", torch.float32), ("atom_optim_f64", torch.float64)])
+@pytest.mark.parametrize(("run", "forget_factor"), [("filt", 0.0), ("filtforget", 0.99**75)])
+@pytest.mark.parametrize("well", [False, True])
+def test_atom_filter_optimisation(well, run, forget_factor, file, dtype):
+    golden = GoldenArrays(file)
+    if well:
+        samples, filters = golden["comp_P0"] / 3, golden["filter_init"]
+    else:
+        samples, filters = golden["compressed_samples"], golden["joint_filter_gn6"]
+    problem = OnlineProblem(
+        FilterModel(samples.to(dtype)[None]),
+        golden["labels"].to(dtype)[None, :, 0],
+        golden["sample_weights"].to(dtype)[None],
+        regularisation=(0.1,),
+    )
+    settings = GaussNewtonSettings(1, 4 if well else 5, "polak-ribiere", False, direction_forget_factor=forget_factor)
+
+    weights, state = (filters.to(dtype),), None
+    for index in range(1, 4):
+        result = gauss_newton(problem, weights, settings, state=state)
+        weights, state = result.weights, result.state
+        golden.check(f"{'well_' * well}{run}_run{index}", weights[0])
+
+
+def test_atom_scores():
+    golden = GoldenArrays("atom_optim")
+    samples = golden["samples"][None]
+    filters, projection = atom_start(golden, torch.float32)
+
+    compressed = project(samples, projection)
+
+    golden.check("comp_P0", compressed)
+    golden.check("scores_P0_w0", apply_filter_same(compressed, filters))
+    golden.check(
+        "scores_after_joint", apply_filter_same(golden["compressed_samples"][None], golden["joint_filter_gn6"])
+    )

@@ -69,6 +69,36 @@ def feature_gradient(
     return gradient.reshape(targets, images, -1, height, width)
 
 
+def apply_filter_same(
+    features: Float[Tensor, "targets images channels height width"],
+    filters: Float[Tensor, "targets channels kernel_rows kernel_cols"],
+) -> Float[Tensor, "targets images height width"]:
+    """`apply_filter` without the last row and column that an even kernel adds (ATOM)."""
+    height, width = features.shape[3:]
+    return apply_filter(features, filters)[..., :height, :width]
+
+
+def filter_gradient_same(
+    features: Float[Tensor, "targets images channels height width"],
+    residuals: Float[Tensor, "targets images height width"],
+    kernel_size: tuple[int, int],
+) -> Float[Tensor, "targets channels kernel_rows kernel_cols"]:
+    """Adjoint of `apply_filter_same` with respect to the filter, summed over the images of each target."""
+    rows, cols = ((side + 1) % 2 for side in kernel_size)
+    return filter_gradient(features, F.pad(residuals, (0, cols, 0, rows)), kernel_size)
+
+
+def project(
+    features: Float[Tensor, "targets images channels height width"],
+    projection: Float[Tensor, "targets outputs channels"],
+) -> Float[Tensor, "targets images outputs height width"]:
+    """Mix the channels of each target's features: a 1 × 1 convolution per target."""
+    targets, images, channels, height, width = features.shape
+    matrix = projection[:, None].expand(-1, images, -1, -1).reshape(targets * images, -1, channels)
+    products = _bmm(matrix.to(features.dtype), features.reshape(targets * images, channels, height * width))
+    return products.reshape(targets, images, -1, height, width)
+
+
 def _bmm(a: Tensor, b: Tensor) -> Tensor:
     """Batched product in the type of its arguments: how features are stored decides the precision, not autocast."""
     with torch.autocast(a.device.type, enabled=False):
