@@ -8,7 +8,7 @@ on single-channel maps. A library convolution with one output channel is an orde
 Precision: the matrix products run in the type of the features and accumulate in float32; each product is rounded once
 to that type, and the sums over taps and images, the filters and the results have the type of the filters or
 residuals. So features can be stored in bfloat16 beside float32 filters. Features are read in place in either memory
-format (`contiguous` or channels-last) as long as targets and images merge into one axis without a copy.
+format (`contiguous` or channels-last) as long as targets and images merge into one axis (see `merge_once`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,16 @@ def score_size(feature_size: tuple[int, int], kernel_size: tuple[int, int]) -> t
     """Rows and columns of the score map of a filter of `kernel_size` on features of `feature_size`."""
     (rows, cols), (kernel_rows, kernel_cols) = feature_size, kernel_size
     return rows + (kernel_rows + 1) % 2, cols + (kernel_cols + 1) % 2
+
+
+def merge_once(
+    features: Float[Tensor, "targets images channels height width"],
+) -> Float[Tensor, "targets images channels height width"]:
+    """The same features, copied where their memory does not let targets and images merge into one axis.
+
+    Every product with a slice `memory[:, :n]` of several targets would make that copy anew.
+    """
+    return features.flatten(0, 1).reshape(features.shape)
 
 
 def apply_filter(

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lockon.nn.filters import apply_filter_same, filter_gradient_same
+from lockon.nn.filters import apply_filter_same, filter_gradient_same, merge_once
 
 Blocks = tuple[Tensor, ...]
 
@@ -41,11 +41,11 @@ class ScoreModel(Protocol):
         """Adjoint of `tangent`: what residuals on the scores say of the weights."""
 
 
-@dataclass(frozen=True)
 class FilterModel:
-    """One filter per target; weights `(filter,)`."""
+    """One filter per target; weights `(filter "t c kh kw",)`."""
 
-    features: Float[Tensor, "t i c h w"]
+    def __init__(self, features: Float[Tensor, "t i c h w"]) -> None:
+        self.features = merge_once(features)
 
     def scores(self, weights: Blocks) -> Float[Tensor, "t i h w"]:
         """`w * x`."""
@@ -61,11 +61,11 @@ class FilterModel:
         return (filter_gradient_same(self.features, residuals, kernel),)
 
 
-@dataclass(frozen=True)
 class TwoLayerModel:
     """A filter on projected features; weights `(filter "t p kh kw", projection "t p c")`."""
 
-    features: Float[Tensor, "t i c h w"]
+    def __init__(self, features: Float[Tensor, "t i c h w"]) -> None:
+        self.features = merge_once(features)
 
     def scores(self, weights: Blocks) -> Float[Tensor, "t i h w"]:
         """`w₂ * (w₁ · x)`."""

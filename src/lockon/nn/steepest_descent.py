@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lockon.nn.filters import apply_filter, filter_gradient
+from lockon.nn.filters import apply_filter, filter_gradient, merge_once
 
 MIN_CURVATURE = 1e-8
 """Least denominator of the step length (reference implementation of DiMP)."""
@@ -141,7 +141,7 @@ def steepest_descent(
         keep_iterates: also return all filters, the first included (training scores every one).
         keep_losses: also return the loss of all filters.
     """
-    regularisation = objective.regularisation
+    regularisation, features = objective.regularisation, merge_once(features)
     scores = apply_filter(features, filters)
     iterates, losses = [filters], [_total_loss(objective, scores, filters)] if keep_losses else []
     for _ in range(iterations):
