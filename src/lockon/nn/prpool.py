@@ -15,17 +15,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def _hat_integral(t: Tensor) -> Tensor:
-    """Integral of the hat function from -inf to t: from 0 for t <= -1 to 1 for t >= 1."""
-    s = t.clamp(-1, 1)
-    return 0.5 + s - 0.5 * s * s.abs()
-
-
-def _edges_from_samples(low: Tensor, length: Tensor, bins: int, size: int) -> Tensor:
-    """Signed distance of every bin edge (second to last dimension) from every sample (last)."""
+def _edge_distances(low: Tensor, length: Tensor, bins: int, size: int) -> Tensor:
+    """Signed distance of every bin edge (second to last dimension) from every sample (last), clamped to [-1, 1]."""
     fractions = torch.arange(bins + 1, dtype=low.dtype, device=low.device) / bins
-    samples = torch.arange(size, dtype=low.dtype, device=low.device)
-    return (low[..., None] + length[..., None] * fractions)[..., None] - samples
+    edges = torch.addcmul(low[..., None], length[..., None], fractions)
+    return (edges[..., None] - torch.arange(size, dtype=low.dtype, device=low.device)).clamp(-1, 1)
+
+
+def _hat_and_integral(t: Tensor) -> tuple[Tensor, Tensor]:
+    """hat(t) and 2 H(t) - 1, where H is the integral of the hat from -inf, for t clamped to [-1, 1]."""
+    hat = 1 - t.abs()
+    return hat, torch.addcmul(t, t, hat)
+
+
+def _difference(edges: Tensor) -> Tensor:
+    return edges[..., 1:, :] - edges[..., :-1, :]
 
 
 def bin_weights(low: Float[Tensor, "*n"], high: Float[Tensor, "*n"], bins: int, size: int) -> Float[Tensor, "*n b s"]:
@@ -39,32 +43,24 @@ def bin_weights(low: Float[Tensor, "*n"], high: Float[Tensor, "*n"], bins: int, 
     """
     valid = high > low
     length = torch.where(valid, high - low, 1.0)
-    integral = _hat_integral(_edges_from_samples(torch.where(valid, low, 0.0), length, bins, size))
-    weights = (integral[..., 1:, :] - integral[..., :-1, :]) * (bins / length)[..., None, None]
+    _, integral = _hat_and_integral(_edge_distances(torch.where(valid, low, 0.0), length, bins, size))
+    weights = _difference(integral) * (bins / (2 * length))[..., None, None]
     return torch.where(valid[..., None, None], weights, 0.0)
 
 
 def bin_weight_derivatives(
     low: Float[Tensor, "*n"], length: Float[Tensor, "*n"], bins: int, size: int
-) -> tuple[Float[Tensor, "*n b s"], Float[Tensor, "*n b s"], Float[Tensor, "*n b s"]]:
-    """`bin_weights(low, low + length, bins, size)` and its derivatives by `low` and by `length`.
+) -> tuple[Float[Tensor, "*n b s"], Float[Tensor, "2 *n b s"]]:
+    """`bin_weights(low, low + length, bins, size)`, and its derivatives by `low` and by `length`.
 
     With w = (H(b) - H(a)) / (b - a), H' = hat, and the edges a, b at low + length k / bins:
     dw/dlow = (hat(b) - hat(a)) bins / length and dw/dlength = ((k + 1) hat(b) - k hat(a) - w) / length.
     """
-    valid = (length > 0)[..., None, None]
-    distance = _edges_from_samples(low, length, bins, size)
-    integral, hat = _hat_integral(distance), (1 - distance.abs()).clamp(min=0)
-    density = length.reciprocal()[..., None, None]
-    weights = (integral[..., 1:, :] - integral[..., :-1, :]) * (bins * density)
-    by_low = (hat[..., 1:, :] - hat[..., :-1, :]) * (bins * density)
-    k_hat = hat * torch.arange(bins + 1, dtype=low.dtype, device=low.device)[:, None]
-    by_length = (k_hat[..., 1:, :] - k_hat[..., :-1, :] - weights) * density
-    return torch.where(valid, weights, 0.0), torch.where(valid, by_low, 0.0), torch.where(valid, by_length, 0.0)
-
-
-def _cell_boxes(boxes: Tensor, scale: float) -> tuple[Tensor, ...]:
-    return (boxes.to(torch.promote_types(boxes.dtype, torch.float32)) * scale).unbind(-1)
+    hat, integral = _hat_and_integral(_edge_distances(low, length, bins, size))
+    density = torch.where(length > 0, length.reciprocal(), 0.0)[..., None, None]
+    weights = _difference(integral) * (density * (bins / 2))
+    k = torch.arange(bins + 1, dtype=low.dtype, device=low.device)[:, None]
+    return weights, torch.stack([_difference(hat) * bins, _difference(k * hat) - weights]) * density
 
 
 def _pool_rows(features: Tensor, row_weights: Tensor) -> Tensor:
@@ -95,7 +91,7 @@ def prroi_pool(
     """
     rows, cols = output_size
     height, width = features.shape[2:]
-    x, y, w, h = _cell_boxes(boxes, scale)
+    x, y, w, h = (boxes.to(torch.promote_types(boxes.dtype, torch.float32)) * scale).unbind(-1)
     row_weights = bin_weights(y, y + h, rows, height).to(features.dtype)
     col_weights = bin_weights(x, x + w, cols, width).to(features.dtype)
     bands = _pool_rows(features, row_weights)
@@ -105,29 +101,30 @@ def prroi_pool(
 def prroi_pool_with_pullback(
     features: Float[Tensor, "images channels height width"],
     boxes: Float[Tensor, "images boxes 4"],
-    output_size: tuple[int, int],
+    bins: int,
     scale: float,
-) -> tuple[Float[Tensor, "images boxes channels rows cols"], Callable[[Tensor], Tensor]]:
-    """`prroi_pool` and its pullback to the boxes, without autograd.
+) -> tuple[Float[Tensor, "images boxes channels bins bins"], Callable[[Tensor], Tensor]]:
+    """`prroi_pool` to `bins` × `bins`, and its pullback to the boxes, without autograd.
 
     The pullback takes the gradient of a scalar by the pooled values and returns its gradient by the boxes
     `(x, y, w, h)`; both have the shapes of what they are gradients of.
     """
-    rows, cols = output_size
     height, width = features.shape[2:]
-    x, y, w, h = _cell_boxes(boxes, scale)
-    row_weights, row_by_y, row_by_h = bin_weight_derivatives(y, h, rows, height)
-    col_weights, col_by_x, col_by_w = bin_weight_derivatives(x, w, cols, width)
-    bands = _pool_rows(features, row_weights.to(features.dtype))
-    taps = col_weights[:, :, None].to(features.dtype)
+    cells = boxes.to(torch.promote_types(boxes.dtype, torch.float32)) * scale
+    # Both axes in one go: where these calls are many and small, their number is what costs.
+    weights, derivatives = bin_weight_derivatives(cells[..., :2], cells[..., 2:], bins, max(height, width))
+    col_weights, row_weights = weights.to(features.dtype).unbind(2)
+    taps = col_weights[:, :, None, :, :width]
+    bands = _pool_rows(features, row_weights[..., :height])
 
     def pullback(cotangent: Tensor) -> Tensor:
         cotangent = cotangent.permute(0, 1, 3, 4, 2)
-        by_taps = (cotangent @ bands.mT).sum(dim=2).to(col_by_x.dtype)
+        by_cols = (cotangent @ bands.mT).sum(dim=2)
         by_bands = (taps.mT @ cotangent).flatten(3).flatten(1, 2)
         lines = features.permute(0, 2, 3, 1).reshape(len(features), height, -1)
-        by_rows = (by_bands @ lines.mT).view(row_by_y.shape).to(row_by_y.dtype)
-        products = (by_taps * col_by_x, by_rows * row_by_y, by_taps * col_by_w, by_rows * row_by_h)
-        return torch.stack([product.sum(dim=(2, 3)) for product in products], dim=-1) * scale
+        by_rows = (by_bands @ lines.mT).view(*boxes.shape[:2], bins, height)
+        by_x_w = (by_cols * derivatives[:, :, :, 0, :, :width]).sum(dim=(-2, -1))
+        by_y_h = (by_rows * derivatives[:, :, :, 1, :, :height]).sum(dim=(-2, -1))
+        return torch.stack([by_x_w[0], by_y_h[0], by_x_w[1], by_y_h[1]], dim=-1) * scale
 
     return (taps @ bands).permute(0, 1, 4, 2, 3), pullback
