@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -62,6 +63,10 @@ class BoxDensity:
     box_entropy: Float[np.ndarray, "*targets 2"]
     """Entropy of the position slice and of the size slice."""
 
+    def __getitem__(self, target: int) -> BoxDensity:
+        values: dict[str, Any] = {field.name: getattr(self, field.name)[target] for field in fields(self)}
+        return BoxDensity(**values)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -76,10 +81,12 @@ class Result:
     box: Box | Float[np.ndarray, "targets 4"]
     """Best estimate `(x, y, w, h)` in pixels, also when the target is not `present` (then the last known box)."""
     score: float | Float[np.ndarray, "targets"]
-    """Confidence in [0, 1]."""
+    """Confidence in [0, 1] that the box holds the target."""
     present: bool | Bool[np.ndarray, "targets"]
     """The decision a user acts on: is the target visible in this frame?"""
     status: Status | tuple[Status, ...]
+    peak: float | Float[np.ndarray, "targets"] = math.nan
+    """Height of the highest peak of the score map, on the tracker's own scale."""
     time: float | None = None
     """Presentation time in seconds where the source has one."""
     score_map: Float[np.ndarray, "*targets rows cols"] | None = None
@@ -107,14 +114,10 @@ class Result:
             score=float(np.asarray(self.score)[target]),
             present=bool(np.asarray(self.present)[target]),
             status=self.status[target],
+            peak=float(np.asarray(self.peak)[target]),
             time=self.time,
             score_map=None if self.score_map is None else self.score_map[target],
             search_region=None if region is None else Box(*(float(value) for value in np.asarray(region)[target])),
-            density=None if self.density is None else _index_fields(self.density, target),
+            density=None if self.density is None else self.density[target],
             mask=None if self.mask is None else self.mask[target],
         )
-
-
-def _index_fields(density: BoxDensity, target: int) -> BoxDensity:
-    values: dict[str, Any] = {field.name: getattr(density, field.name)[target] for field in fields(density)}
-    return BoxDensity(**values)

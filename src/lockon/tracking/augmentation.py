@@ -45,8 +45,12 @@ class AugmentationConfig:
     @property
     def samples(self) -> int:
         """Number of first-frame samples, dropped-out copies included."""
-        randomly_shifted = self.flip + len(self.blurs) + len(self.scales) + len(self.rotations)
-        return 1 + len(self.shifts) + randomly_shifted + self.dropout_copies
+        return 1 + len(self.shifts) + self.random_shifts + self.dropout_copies
+
+    @property
+    def random_shifts(self) -> int:
+        """Number of transforms that are randomly shifted."""
+        return self.flip + len(self.blurs) + len(self.scales) + len(self.rotations)
 
 
 def expanded_size(sample_size: int, expansion: float) -> int:

@@ -113,7 +113,8 @@ def _fit_to_image(
     ratio = size / np.asarray(image_hw[:2], np.float32)
     shrink = ratio.max() if border_mode == "inside" else ratio.min()
     shrink = np.clip(shrink, 1, np.inf if max_scale_change is None else max_scale_change).astype(np.float32)
-    return np.trunc(size / shrink)
+    fitted: NDArray[np.float32] = np.trunc(size / shrink)
+    return fitted
 
 
 def _shift_inside(
@@ -137,7 +138,8 @@ def _cut(image: Image, top_left: NDArray[np.int_], bottom_right: NDArray[np.int_
     cols = np.arange(left, right).clip(0, width - 1)
     # Copy the part that exists first: indexing rows and columns of the whole image at once is several times slower.
     part = image[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    return part[rows - rows[0]][:, cols - cols[0]]
+    padded: Image = part[rows - rows[0]][:, cols - cols[0]]
+    return padded
 
 
 def box_to_centre(boxes: Float[Tensor, "targets 4"]) -> tuple[Float[Tensor, "targets 2"], Float[Tensor, "targets 2"]]:

@@ -12,9 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lockon.networks.iou_net import IoUNet
-
-Modulation = tuple[Tensor, Tensor]
+from lockon.networks.iou_net import BoxFeatures, BoxScorer
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,9 @@ def from_relative(
 
 
 def ascend(
-    net: IoUNet,
-    modulation: Modulation,
-    features: tuple[Tensor, Tensor],
+    net: BoxScorer,
+    modulation: tuple[Tensor, ...],
+    features: BoxFeatures,
     boxes: Float[Tensor, "targets proposals 4"],
     config: RefinementConfig,
 ) -> tuple[Float[Tensor, "targets proposals 4"], Float[Tensor, "targets proposals"]]:
@@ -113,9 +111,9 @@ def ascend(
 
 
 def refine(
-    net: IoUNet,
-    modulation: Modulation,
-    features: tuple[Tensor, Tensor],
+    net: BoxScorer,
+    modulation: tuple[Tensor, ...],
+    features: BoxFeatures,
     boxes: Float[Tensor, "targets 4"],
     uniform: Float[Tensor, "targets proposals 4"],
     config: RefinementConfig,

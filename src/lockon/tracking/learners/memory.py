@@ -32,6 +32,8 @@ class MemoryConfig:
     """Solver iterations of a regular update."""
     hard_negative_iterations: int = 1
     """Solver iterations after a frame with a distractor."""
+    learn_hard_negatives: bool = True
+    """Treat a frame with a distractor specially: higher learning rate, model update at once (ATOM, Table 2)."""
     update_when_lost: bool = False
     """Run the regular updates also in frames that add no sample (ATOM)."""
 

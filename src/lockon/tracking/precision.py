@@ -1,0 +1,31 @@
+"""Numeric types of the networks, in one place; solvers and geometry always run in float32."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+Precision = Literal["fp32", "bf16", "fp16", "auto"]
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def network_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The type convolutions run in; `auto` is bfloat16 where the hardware multiplies it natively."""
+    if precision != "auto":
+        return _DTYPES[precision]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    fast = capabilities.get("avx512_bf16") or capabilities.get("amx_tile")
+    return torch.bfloat16 if fast else torch.float32
+
+
+def cast_convolutions(module: nn.Module, dtype: torch.dtype) -> None:
+    """Give all convolutions of a module another type and the memory format they are fast in."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(dtype)
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,140 @@
+"""The state of a track as a value: it can be saved, loaded, cloned, and continued anywhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lockon.errors import OutputError, StateError
+from lockon.tracking.learners import Memory
+from lockon.tracking.localisers.base import TargetModel
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that changes while T targets are followed. Vectors are `(row, col)`, positions pixel indices."""
+
+    tracker: str
+    """Name of the tracker the state belongs to."""
+    frame: int
+    """Number of the latest frame, from 0."""
+    single: bool
+    """Whether the track was started with one plain box: results then have no target dimension."""
+    lockstep: bool
+    """Whether each target has its own video."""
+    seeds: tuple[int, ...]
+    """Seed of the random numbers of each target."""
+    position: Float[Tensor, "targets 2"]
+    size: Float[Tensor, "targets 2"]
+    scale: Float[Tensor, "targets"]
+    """Image pixels per crop pixel."""
+    base_size: Float[Tensor, "targets 2"]
+    """Target size in crop pixels at the start."""
+    scale_limits: Float[Tensor, "targets 2"]
+    """Least and greatest scale a multi-scale search may choose."""
+    refined_position: Float[Tensor, "targets 2"]
+    """Position after the latest box refinement; NaN before the first."""
+    model: TargetModel
+    modulation: tuple[Float[Tensor, "targets channels"], ...]
+    """What the box estimator knows of each target; empty without one."""
+    memory: Memory
+    pending: Int[Tensor, "targets"]
+    """Solver iterations due before the next frame."""
+
+    @property
+    def targets(self) -> int:
+        """Number of targets T."""
+        return len(self.position)
+
+    def clone(self) -> State:
+        """An independent copy, safe from later in-place steps."""
+        tensors, meta = self._flatten()
+        return self._restore({name: tensor.clone() for name, tensor in tensors.items()}, meta)
+
+    def to(self, device: torch.device | str) -> State:
+        """The same state with its learned tensors on another device."""
+        model = replace(
+            self.model,
+            filters=self.model.filters.to(device),
+            projections=None if self.model.projections is None else self.model.projections.to(device),
+        )
+        memory = replace(self.memory, samples=self.memory.samples.to(device))
+        return replace(
+            self, model=model, memory=memory, modulation=tuple(gains.to(device) for gains in self.modulation)
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the state to a safetensors file, whole or not at all.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        path = Path(path)
+        tensors, meta = self._flatten()
+        partial = path.with_name(path.name + ".part")
+        try:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, {"lockon": meta})
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise OutputError(f"cannot write the state to {path}: {error}. Choose a writable place.") from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> State:
+        """Read a state written by `save`.
+
+        Raises:
+            StateError: missing, damaged, or not a state file of this version.
+        """
+        if not Path(path).is_file():
+            raise StateError(f"no saved state at {path}.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                meta = (file.metadata() or {}).get("lockon")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            if meta is None:
+                raise StateError(f"{path} is not a saved track. Expected a file written by State.save.")
+            return cls._restore(tensors, meta).to(device)
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise StateError(f"{path} is damaged or not a saved track ({error}). Start the track again.") from error
+
+    def _flatten(self) -> tuple[dict[str, Tensor], str]:
+        tensors = {name: getattr(self, name) for name in _TENSORS}
+        tensors |= {f"memory.{name}": getattr(self.memory, name) for name in _MEMORY_TENSORS}
+        tensors |= {f"modulation.{index}": gains for index, gains in enumerate(self.modulation)}
+        tensors["model.filters"] = self.model.filters
+        if self.model.projections is not None:
+            tensors["model.projections"] = self.model.projections
+        meta = {name: getattr(self, name) for name in ("tracker", "frame", "single", "lockstep", "seeds")}
+        return tensors, json.dumps({"format": FORMAT, "initial": self.memory.initial, **meta})
+
+    @classmethod
+    def _restore(cls, tensors: dict[str, Tensor], meta: str) -> State:
+        fields: dict[str, Any] = json.loads(meta)
+        if (version := fields.pop("format")) != FORMAT:
+            raise StateError(f"the state has format {version}; this version of Lockon reads {FORMAT}.")
+        memory = Memory(
+            **{name: tensors[f"memory.{name}"] for name in _MEMORY_TENSORS}, initial=fields.pop("initial")
+        )
+        modulation = tuple(
+            tensors[f"modulation.{index}"] for index in range(sum("modulation" in name for name in tensors))
+        )
+        fields |= {name: tensors[name] for name in _TENSORS}
+        fields |= {"seeds": tuple(fields["seeds"]), "modulation": modulation, "memory": memory}
+        return cls(**fields, model=TargetModel(tensors["model.filters"], tensors.get("model.projections")))
+
+
+_TENSORS = ("position", "size", "scale", "base_size", "scale_limits", "refined_position", "pending")
+_MEMORY_TENSORS = ("samples", "boxes", "weights", "stored", "latest")
+

@@ -1,0 +1,442 @@
+"""The frame loop: one story with five slots, for T targets at once.
+
+    frame → search region → features → LOCALISER → score map → SELECTOR → position → ESTIMATOR → box → LEARNER
+
+A tracker is a network and a configuration, and never changes; all that changes is in the `State` it is given and
+gives back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lockon.boxes import Box
+from lockon.errors import BoxError, ImageError, LockonError, StateError
+from lockon.images import Image, as_rgb8
+from lockon.networks.resnet import BackboneFeatures
+from lockon.networks.tracker_net import TrackerNet
+from lockon.nn.folding import fold_batch_norms
+from lockon.tracking.augmentation import augment, expanded_size
+from lockon.tracking.config import TrackerConfig
+from lockon.tracking.density import predicted_density
+from lockon.tracking.estimators import refine
+from lockon.tracking.learners import Memory
+from lockon.tracking.localisers import (
+    Draws,
+    Localiser,
+    OnlineConfig,
+    OnlineLocaliser,
+    StationaryLocaliser,
+    TargetModelConfig,
+    TargetModelLocaliser,
+)
+from lockon.tracking.precision import Precision, cast_convolutions, network_dtype
+from lockon.tracking.profiling import NoTimer, Timer
+from lockon.tracking.randomness import CounterRandomness, Purpose, Randomness
+from lockon.tracking.search import SearchRegions, cut_search_regions, features_of
+from lockon.tracking.search_region import CropFrame, box_to_centre, centre_to_box, sample_patch
+from lockon.tracking.selectors import Selection, select_peak
+from lockon.tracking.state import State
+from lockon.types import BoxDensity, Result, Status
+
+Frames = NDArray[Any] | Tensor | list[NDArray[Any] | Tensor] | tuple[NDArray[Any] | Tensor, ...]
+"""One image that all targets are in, or one image per target."""
+
+REACH = 0.75
+"""How far beyond the start box proposals may move, relative to the longest side of the boxes."""
+
+
+class Tracker:
+    """A tracker: a network and what sits in the slots of the frame loop.
+
+    Args:
+        network: backbone, classifier and box regressor, with their weights.
+        config: the parts and their parameters.
+        name: kept in saved states, which only a tracker of the same name continues.
+        device: where the networks and solvers run.
+        precision: type of the networks' convolutions; `fp32` is the reference.
+        randomness: source of random numbers.
+        timer: told how long each stage of a frame takes.
+    """
+
+    def __init__(
+        self,
+        network: TrackerNet,
+        config: TrackerConfig,
+        *,
+        name: str,
+        device: torch.device | str = "cpu",
+        precision: Precision = "fp32",
+        randomness: Randomness | None = None,
+        timer: Timer | None = None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.device = torch.device(device)
+        self.timer: Timer = timer or NoTimer()
+        self._randomness: Randomness = randomness or CounterRandomness()
+        self._dtype = network_dtype(precision, self.device)
+        self._net = fold_batch_norms(network).to(self.device)
+        cast_convolutions(self._net, self._dtype)
+        if self._net.classifier is not None:
+            # The first filter is made in float32, whatever the features are.
+            self._net.classifier.filter_initializer.float()
+        self._mean = torch.tensor([123.675, 116.28, 103.53], device=self.device)[:, None, None]
+        self._deviation = torch.tensor([58.395, 57.12, 57.375], device=self.device)[:, None, None]
+        self._localiser = self._make_localiser()
+        self._window = self._localiser.window() if config.window else None
+
+    def _make_localiser(self) -> Localiser:
+        slot, search = self.config.localiser, self.config.search
+        if slot is None:
+            return StationaryLocaliser()
+        if isinstance(slot, OnlineConfig):
+            return OnlineLocaliser(slot, search.sample_size, search.area_factor)
+        assert self._net.classifier is not None, f"the network of '{self.name}' has no target classifier"
+        return TargetModelLocaliser(self._net.classifier, slot, search.sample_size)
+
+    # ------------------------------------------------------------------------------------------------ start
+
+    @torch.no_grad()
+    def start(
+        self, frames: Frames, boxes: Sequence[float] | NDArray[Any] | Tensor, *, seed: int | Sequence[int] = 0
+    ) -> State:
+        """Mark the targets in the first frame.
+
+        Args:
+            frames: `(H, W)` or `(H, W, C)` image with 1, 3 (RGB) or 4 channels, uint8 or uint16; or a sequence of T
+                images, one per target, to follow T videos in lock-step.
+            boxes: `(x, y, w, h)` in pixels of one target, or `(T, 4)`.
+            seed: of the random numbers, for all targets or for each.
+
+        Raises:
+            BoxError: a box is malformed, larger than its image, or off it.
+            ImageError: an image cannot be read as RGB.
+        """
+        parsed, single = _parse_boxes(boxes)
+        lockstep = isinstance(frames, list | tuple)
+        images = self._images(frames, len(parsed), lockstep)
+        for box, image in zip(parsed, images, strict=True):
+            _check_on_image(box, image)
+        position, size = box_to_centre(torch.tensor(parsed, dtype=torch.float32))
+        search = self.config.search
+        scale = (size * search.area_factor).prod(dim=1).sqrt() / search.sample_size
+        base_size = size / scale[:, None]
+        extent = torch.tensor([image.shape[:2] for image in images], dtype=torch.float32)
+        limits = torch.stack([(10 / base_size).amax(dim=1), (extent / base_size).amin(dim=1)], dim=1)
+        seeds = (seed,) * len(parsed) if isinstance(seed, int) else tuple(seed)
+
+        crop = CropFrame(position.round(), scale, search.sample_size)
+        draws = Draws(self._randomness, list(seeds), 0)
+        samples, modulation, boxes_in_crops = [], [], []
+        for target, image in enumerate(images):
+            features, shifts, gains = self._first_samples(image, position, size, crop, draws, target)
+            moved = torch.cat([shifts.flip(-1), torch.zeros_like(shifts)], dim=1)
+            samples.append(features)
+            modulation.append(gains)
+            boxes_in_crops.append(crop.to_crop(position, size)[target] + moved)
+        first_boxes = torch.stack(boxes_in_crops).to(self.device)
+        with self.timer.stage("learn"):
+            model, remembered = self._localiser.start(
+                torch.stack(samples), first_boxes, self.config.memory.initial_iterations, draws
+            )
+        return State(
+            tracker=self.name,
+            frame=0,
+            single=single,
+            lockstep=lockstep,
+            seeds=seeds,
+            position=position,
+            size=size,
+            scale=scale,
+            base_size=base_size,
+            scale_limits=limits,
+            refined_position=torch.full_like(position, torch.nan),
+            model=model,
+            modulation=tuple(torch.cat(gains) for gains in zip(*modulation, strict=True)),
+            memory=Memory.of_first_frame(remembered, first_boxes, self.config.memory.capacity),
+            pending=torch.zeros(len(parsed), dtype=torch.long),
+        )
+
+    def _first_samples(
+        self, image: Image, position: Tensor, size: Tensor, crop: CropFrame, draws: Draws, target: int
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Classification features and shifts of the augmented first frame of one target, and its modulation."""
+        search, config, seed = self.config.search, self.config.augmentation, draws.seeds[target]
+        expanded = expanded_size(search.sample_size, config.expansion)
+        extent = float(crop.scale[target] * expanded)
+        centre = crop.position if search.position == "cut" else position
+        row, col = centre[target].tolist()
+        with self.timer.stage("crop"):
+            patch = sample_patch(
+                image, (row, col), (extent, extent), (expanded, expanded), rounding=search.rounding
+            ).pixels
+            stream = iter(self._randomness.uniform(seed, draws.frame, Purpose.SHIFT, (config.random_shifts, 2)))
+            patches, shifts = augment(patch, config, search.sample_size, lambda: next(stream))
+        with self.timer.stage("backbone"):
+            backbone = self._backbone(patches)
+        features = self._localiser.features(backbone.layer3)
+        if config.dropout_copies:
+            shape = (config.dropout_copies, features.shape[1])
+            keep = self._randomness.keep(seed, draws.frame, shape, config.dropout).to(features)
+            copies = features[:1] * (keep / (1 - config.dropout))[:, :, None, None]
+            features = torch.cat([features, copies])
+            shifts = torch.cat([shifts, shifts.new_zeros(config.dropout_copies, 2)])
+        box = crop.to_crop(position, size)[target : target + 1].to(self.device)
+        return features, shifts, self._modulation(backbone, box)
+
+    def _modulation(self, backbone: BackboneFeatures, box: Tensor) -> tuple[Tensor, ...]:
+        if self.config.estimator is None:
+            return ()
+        assert self._net.bb_regressor is not None, f"the network of '{self.name}' has no box regressor"
+        gains = self._net.bb_regressor.modulation(backbone.layer2[:1], backbone.layer3[:1], box)
+        return tuple(gain.float() for gain in gains)
+
+    def _images(self, frames: Frames, targets: int, lockstep: bool) -> list[Image]:
+        if not lockstep:
+            if isinstance(frames, list | tuple):
+                raise ImageError("this track follows all its targets in one video; give one image per step.")
+            return [as_rgb8(frames)] * targets
+        if not isinstance(frames, list | tuple) or len(frames) != targets:
+            raise ImageError(f"this track follows {targets} videos in lock-step; give a list of {targets} images.")
+        return [as_rgb8(frame) for frame in frames]
+
+    def _backbone(self, patches: Tensor) -> BackboneFeatures:
+        mean, deviation = self._mean, self._deviation
+        images = (patches.to(self.device) - mean) / deviation
+        features: BackboneFeatures = self._net.feature_extractor(
+            images.to(self._dtype, memory_format=torch.channels_last)
+        )
+        return features
+
+    # ------------------------------------------------------------------------------------------------- step
+
+    @torch.no_grad()
+    def step(
+        self,
+        state: State,
+        frames: Frames,
+        *,
+        inplace: bool = False,
+        score_map: bool = False,
+        density: bool = False,
+    ) -> tuple[State, Result]:
+        """Follow the targets into the next frame.
+
+        A model update that falls due is left to `learn`; if that is not called, the next step does it first.
+
+        Args:
+            state: as returned by `start`, `step` or `learn`; unchanged unless `inplace`.
+            frames: as in `start`. The size of a video's frames may change.
+            inplace: reuse the buffers of `state`, which must not be used afterwards.
+            score_map: add the score maps to the result.
+            density: add the predicted densities to the result (probabilistic trackers).
+
+        Raises:
+            StateError: the state belongs to another tracker.
+            ImageError: an image cannot be read as RGB, or there are not as many as videos.
+        """
+        if state.tracker != self.name:
+            raise StateError(f"this state belongs to tracker '{state.tracker}', not to '{self.name}'.")
+        state = replace(self.learn(state), frame=state.frame + 1)
+        images = self._images(frames, state.targets, state.lockstep)
+        with self.timer.stage("crop"):
+            patches, regions = cut_search_regions(images, state.position, state.scale, self.config.search)
+        with self.timer.stage("backbone"):
+            features = self._backbone(patches)
+        with self.timer.stage("localise"):
+            samples = self._localiser.features(features.layer3).unflatten(0, (state.targets, -1))
+            samples = self._localiser.samples(state.model, samples)
+            maps = self._localiser.scores(state.model, samples)
+            selections = self._select(state, regions, maps)
+        scale_index = torch.tensor([selection.scale_index for selection in selections])
+        crop = regions.at(scale_index)
+        found = torch.tensor([selection.status != Status.LOST for selection in selections]).nonzero()[:, 0]
+        state = self._move(state, images, crop, selections, found)
+        with self.timer.stage("estimate"):
+            state, unrefined = self._estimate(state, features, crop, found)
+        chosen = samples[torch.arange(state.targets), scale_index]
+        state = self._remember(state, crop, chosen, [selection.status for selection in selections], inplace)
+        # A refinement that drops every proposal also discards the displacement (reference behaviour); the sample
+        # above was still stored at the displaced position.
+        state = replace(state, position=torch.where(unrefined[:, None], state.refined_position, state.position))
+        result = self._result(state, selections, crop)
+        if score_map:
+            chosen_maps = maps[np.arange(state.targets), scale_index.numpy()]
+            result = replace(result, score_map=chosen_maps[0] if state.single else chosen_maps)
+        if density:
+            result = replace(result, density=self._density(state, features, crop, maps[:, 0]))
+        return state, result
+
+    def _select(self, state: State, regions: SearchRegions, maps: NDArray[np.float32]) -> list[Selection]:
+        """Apply the selector to each target."""
+        grid = self._localiser.grid
+        cell = grid.cell * regions.scales[:, :1] / self.config.search.scale_factors[0]
+        previous = (state.position - regions.positions[:, 0]) / cell
+        if self.config.expect == "centre":
+            previous = torch.zeros_like(previous)
+        target_cells = state.size / cell
+        return [
+            select_peak(
+                maps[target],
+                self.config.selector,
+                centre=np.asarray(grid.centre, np.float32),
+                previous=previous[target].numpy(),
+                target_cells=target_cells[target].numpy(),
+                window=self._window,
+            )
+            for target in range(state.targets)
+        ]
+
+    def _move(
+        self, state: State, images: list[Image], crop: CropFrame, selections: list[Selection], found: Tensor
+    ) -> State:
+        """Take over the selected positions (and scales, where several are searched) of the targets found."""
+        factors = torch.tensor([self.config.search.scale_factors[selection.scale_index] for selection in selections])
+        cell = self._localiser.grid.cell * crop.scale / factors
+        displacement = torch.from_numpy(np.stack([selection.displacement for selection in selections]))
+        position = crop.position + displacement * cell[:, None]
+        scale, size = state.scale, state.size
+        if self.config.estimator is None:
+            chosen = torch.minimum(torch.maximum(crop.scale, state.scale_limits[:, 0]), state.scale_limits[:, 1])
+            scale = scale.index_copy(0, found, chosen[found])
+            size = state.base_size * scale[:, None]
+        # At least a fifth of the target stays inside the image.
+        extent = torch.tensor([image.shape[:2] for image in images], dtype=torch.float32)
+        position = torch.maximum(torch.minimum(position, extent + 0.3 * size), -0.3 * size)
+        position = state.position.index_copy(0, found, position[found])
+        return replace(state, position=position, scale=scale, size=size)
+
+    def _estimate(
+        self, state: State, features: BackboneFeatures, crop: CropFrame, found: Tensor
+    ) -> tuple[State, Tensor]:
+        """Refine the boxes of the targets found; also says for which of them nothing plausible was found."""
+        config, net = self.config.estimator, self._net.bb_regressor
+        unrefined = torch.zeros(state.targets, dtype=torch.bool)
+        if config is None or net is None or len(found) == 0:
+            return state, unrefined
+        crop = CropFrame(crop.position[found], crop.scale[found], crop.sample_size)
+        boxes = crop.to_crop(state.position[found], state.size[found]).to(self.device)
+        layer2, layer3 = features_of(features, found, state.targets)
+        box_features = net.test_features_window(layer2, layer3, boxes, REACH * float(boxes[:, 2:].max()))
+        shape = (config.proposals, 4)
+        uniform = [
+            self._randomness.uniform(state.seeds[target], state.frame, Purpose.BOX_JITTER, shape)
+            for target in found.tolist()
+        ]
+        modulation = tuple(gains[found] for gains in state.modulation)
+        refined = refine(net, modulation, box_features, boxes, torch.stack(uniform).to(boxes), config)
+        valid = refined.valid.cpu()
+        position, size = crop.to_image(refined.boxes.cpu())
+        kept = found[valid]
+        unrefined[found[~valid]] = True
+        unrefined &= ~state.refined_position.isnan().any(dim=1)
+        scale = (size.prod(dim=1) / state.base_size[found].prod(dim=1)).sqrt()
+        state = replace(
+            state,
+            position=state.position.index_copy(0, kept, position[valid]),
+            refined_position=state.refined_position.index_copy(0, kept, position[valid]),
+            size=state.size.index_copy(0, kept, size[valid]),
+            scale=state.scale.index_copy(0, kept, scale[valid]),
+        )
+        return state, unrefined
+
+    # ------------------------------------------------------------------------------------------------ learn
+
+    def _remember(
+        self, state: State, crop: CropFrame, samples: Tensor, statuses: list[Status], inplace: bool
+    ) -> State:
+        """Store this frame's samples, and note which target models have to learn before the next."""
+        config = self.config.memory
+        learned = torch.tensor([status in (Status.FOUND, Status.HARD_NEGATIVE) for status in statuses])
+        hard = torch.tensor([status is Status.HARD_NEGATIVE for status in statuses]) & config.learn_hard_negatives
+        chosen = learned.nonzero()[:, 0]
+        rates = torch.where(hard, config.hard_negative_learning_rate, config.learning_rate)
+        boxes = crop.to_crop(state.position, state.size)
+        memory = state.memory.add(
+            chosen, samples[chosen], boxes[chosen], rates[chosen], config.initial_share, inplace=inplace
+        )
+        due = learned | config.update_when_lost if state.frame % config.interval == 0 else torch.zeros_like(learned)
+        pending = torch.where(hard, config.hard_negative_iterations, torch.where(due, config.iterations, 0))
+        return replace(state, memory=memory, pending=pending)
+
+    @torch.no_grad()
+    def learn(self, state: State) -> State:
+        """Do the model updates that are due; apart from `step`, so that a live loop can show the box first."""
+        if not state.pending.any():
+            return state
+        with self.timer.stage("learn"):
+            model = state.model
+            for iterations in state.pending[state.pending > 0].unique().tolist():
+                chosen = (state.pending == iterations).nonzero()[:, 0]
+                samples, boxes, weights = state.memory.view(chosen)
+                improved = self._localiser.learn(
+                    model.of(chosen),
+                    samples,
+                    boxes.to(self.device),
+                    weights.to(self.device),
+                    iterations,
+                )
+                model = model.updated(chosen, improved)
+        return replace(state, model=model, pending=torch.zeros_like(state.pending))
+
+    # ----------------------------------------------------------------------------------------------- result
+
+    def _result(self, state: State, selections: list[Selection], crop: CropFrame) -> Result:
+        presence = self.config.presence
+        peaks = np.array([selection.peak for selection in selections])
+        odds = np.clip((peaks - presence.threshold) / presence.temperature, -50, 50)
+        scores = 1 / (1 + np.exp(-odds))
+        statuses = tuple(selection.status for selection in selections)
+        present = (scores >= 0.5) & np.array([status is not Status.LOST for status in statuses])
+        regions = centre_to_box(crop.position, (crop.scale * crop.sample_size)[:, None].expand(-1, 2))
+        result = Result(
+            frame=state.frame,
+            box=centre_to_box(state.position, state.size).numpy().astype(np.float64),
+            score=scores,
+            peak=peaks,
+            present=present,
+            status=statuses,
+            search_region=regions.numpy().astype(np.float64),
+        )
+        return result[0] if state.single else result
+
+    def _density(
+        self, state: State, features: BackboneFeatures, crop: CropFrame, maps: NDArray[np.float32]
+    ) -> BoxDensity:
+        slot, net = self.config.localiser, self._net.bb_regressor
+        if not (isinstance(slot, TargetModelConfig) and slot.softmax) or net is None:
+            raise LockonError(
+                f"tracker '{self.name}' predicts no densities; use a PrDiMP-type tracker, e.g. 'lockon_s'."
+            )
+        boxes = crop.to_crop(state.position, state.size).to(self.device)
+        box_features = net.test_features(*features)
+        density = predicted_density(net, state.modulation, box_features, boxes, crop, maps, self._localiser.grid)
+        return density[0] if state.single else density
+
+
+def _parse_boxes(boxes: Sequence[float] | NDArray[Any] | Tensor) -> tuple[list[Box], bool]:
+    """Validated boxes, and whether a single plain one was given."""
+    values = boxes.detach().cpu().numpy() if isinstance(boxes, Tensor) else np.asarray(boxes)
+    if values.ndim == 1:
+        return [Box.parse(values.tolist())], True
+    if values.ndim != 2 or len(values) == 0:
+        raise BoxError(f"boxes are one (x, y, w, h) or an array (T, 4) with T > 0; got shape {values.shape}.")
+    return [Box.parse(row) for row in values.tolist()], False
+
+
+def _check_on_image(box: Box, image: Image) -> None:
+    height, width = image.shape[:2]
+    if not box.overlaps(width, height):
+        raise BoxError(f"box {tuple(box)} lies outside the {width} x {height} image; x, y, w, h are in pixels.")
+    if box.w > width or box.h > height:
+        raise BoxError(
+            f"box {tuple(box)} is larger than the {width} x {height} image; mark the target, not the frame."
+        )
