@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -168,3 +169,22 @@ def test_same_generator_seed_gives_the_same_network() -> None:
         assert torch.equal(tensor, second.state_dict()[key])
     assert not torch.equal(first.fc3_rt.linear.weight, other.fc3_rt.linear.weight)
     assert not torch.equal(first.fc3_rt.bn.weight, other.fc3_rt.bn.weight)
+
+
+def test_convolutions_in_bfloat16_leave_scores_and_gradients_in_float32() -> None:
+    network, _, _, boxes = _case(IoUNetVariant.MODULATION)
+    layer2, layer3, boxes = torch.rand(2, 6, 20, 24), torch.rand(2, 8, 10, 12), boxes.float()
+    expected, actual = network.float(), copy.deepcopy(network).float()
+    for module in actual.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.BatchNorm2d):
+            module.bfloat16()
+
+    def run(network: IoUNet, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        maps = layer2.to(dtype), layer3.to(dtype)
+        with torch.no_grad():
+            modulation, features = network.modulation(*maps, boxes[:, 0]), network.test_features(*maps)
+        return network.predict_with_gradient(modulation, features, boxes)
+
+    for value, reference in zip(run(actual, torch.bfloat16), run(expected, torch.float32), strict=True):
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, reference, atol=0.05 * float(reference.abs().max()), rtol=0)

@@ -114,7 +114,9 @@ class BoxScorer(nn.Module, ABC):
 
     def _convolve(self, block: int, x: Tensor) -> Tensor:
         x = self.get_submodule(f"conv{block}_2t")(self.get_submodule(f"conv{block}_1t")(x))
-        return x.contiguous(memory_format=torch.channels_last)
+        # Pooling and what follows keep the type of the linear layers where only the convolutions were cast.
+        dtype = x.dtype if torch.is_autocast_enabled(x.device.type) else self._linear_block(block).linear.weight.dtype
+        return x.to(dtype, memory_format=torch.channels_last)
 
     def test_features(
         self, layer2: Float[Tensor, "targets c2 h8 w8"], layer3: Float[Tensor, "targets c3 h16 w16"]

@@ -269,5 +269,5 @@ def _check_fixed(constructor: str, arguments: Mapping[str, Any]) -> None:
             raise CheckpointError(f"'{constructor}' has no argument '{name}'; the checkpoint is of an unknown kind.")
         if (tuple(value) if isinstance(value, list) else value) != _FIXED[name]:
             raise CheckpointError(
-                f"'{constructor}' with {name}={value!r} is not supported; all released networks have {_FIXED[name]!r}."
+                f"'{constructor}' with {name}={value!r} is not supported; released networks have {_FIXED[name]!r}."
             )
