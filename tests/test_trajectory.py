@@ -64,9 +64,9 @@ def tracks(draw):
         boxes, scores, present, status = zip(*rows, strict=True)
         time = draw(st.none() | st.floats(0, 1e6))
         if targets == 1:
-            results.append(Result(frame, Box(*boxes[0]), scores[0], present[0], status[0], time))
+            results.append(Result(frame, Box(*boxes[0]), scores[0], present[0], status[0], time=time))
         else:
-            results.append(Result(frame, np.array(boxes), np.array(scores), np.array(present), status, time))
+            results.append(Result(frame, np.array(boxes), np.array(scores), np.array(present), status, time=time))
     return results
 
 
@@ -102,7 +102,7 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, results):
 
 
 def one(frame, x=1.0):
-    return Result(frame, Box(x, 2, 30, 40), 0.5, True, Status.FOUND, frame / 30)
+    return Result(frame, Box(x, 2, 30, 40), 0.5, True, Status.FOUND, time=frame / 30)
 
 
 def test_otb_text_repeats_the_last_box_for_skipped_frames(tmp_path: Path):

@@ -97,7 +97,7 @@ def _results(rows: Iterable[_Row], path: Path) -> tuple[Result, ...]:
 def _join(rows: Sequence[_Row]) -> Result:
     first = rows[0]
     if len(rows) == 1:
-        return Result(first.frame, first.box, first.score, first.present, first.status, first.time)
+        return Result(first.frame, first.box, first.score, first.present, first.status, time=first.time)
     return Result(
         frame=first.frame,
         box=np.array([row.box for row in rows]),
