@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -85,8 +84,8 @@ class Result:
     present: bool | Bool[np.ndarray, "targets"]
     """The decision a user acts on: is the target visible in this frame?"""
     status: Status | tuple[Status, ...]
-    peak: float | Float[np.ndarray, "targets"] = math.nan
-    """Height of the highest peak of the score map, on the tracker's own scale."""
+    peak: float | Float[np.ndarray, "targets"] | None = None
+    """Height of the highest peak of the score map, on the tracker's own scale; None where there is no map."""
     time: float | None = None
     """Presentation time in seconds where the source has one."""
     score_map: Float[np.ndarray, "*targets rows cols"] | None = None
@@ -114,7 +113,7 @@ class Result:
             score=float(np.asarray(self.score)[target]),
             present=bool(np.asarray(self.present)[target]),
             status=self.status[target],
-            peak=float(np.asarray(self.peak)[target]),
+            peak=None if self.peak is None else float(np.asarray(self.peak)[target]),
             time=self.time,
             score_map=None if self.score_map is None else self.score_map[target],
             search_region=None if region is None else Box(*(float(value) for value in np.asarray(region)[target])),
