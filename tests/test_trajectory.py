@@ -125,6 +125,18 @@ def test_the_file_is_complete_after_every_frame(tmp_path: Path, suffix):
     writer.close()
 
 
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".txt"])
+def test_a_track_that_goes_on_makes_the_same_file(tmp_path: Path, suffix):
+    results = [one(3), one(4, 5.0), one(7, 6.0), one(8)]
+    write(tmp_path / f"whole{suffix}", results)
+    write(tmp_path / f"parts{suffix}", results[:3])
+    with open_writer(tmp_path / f"parts{suffix}", header(1), past=results[:2]) as writer:
+        for result in results[2:]:
+            writer.write(result)
+    whole, parts = ((tmp_path / f"{name}{suffix}").read_text() for name in ("whole", "parts"))
+    assert parts == whole
+
+
 @pytest.fixture
 def small_files():
     """No file may grow beyond 2000 bytes: what a full disk looks like."""

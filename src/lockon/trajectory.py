@@ -112,7 +112,7 @@ class TrajectoryFile:
     """A text file that grows by one chunk at a time and is complete after each.
 
     Args:
-        path: file to write; an existing one is replaced.
+        path: file to write; one that exists is replaced in one go.
         head: first text of the file.
         tail: text that closes the file; every chunk is written over it and followed by it anew.
 
@@ -120,15 +120,19 @@ class TrajectoryFile:
         OutputError: the file cannot be created, or a write fails; the file then ends with the last whole chunk.
     """
 
-    def __init__(self, path: Path, head: str = "", tail: str = "") -> None:
+    def __init__(self, path: Path, head: str, tail: str = "") -> None:
         self.path = path
         self._tail = tail.encode()
-        self._end = 0
+        content = head.encode()
+        partial = path.with_name(path.name + ".part")
         try:
-            self._file = io.FileIO(path, "w")
+            partial.write_bytes(content + self._tail)
+            partial.replace(path)
+            self._file = io.FileIO(path, "r+")
         except OSError as error:
+            partial.unlink(missing_ok=True)
             raise _cannot_write(path, error) from error
-        self.append(head)
+        self._end = len(content)
 
     def append(self, text: str) -> None:
         """Add one chunk of text."""
@@ -161,26 +165,38 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 class TrajectoryWriter(ABC):
-    """Writes results to one trajectory, frame by frame; a context manager.
+    """Writes one trajectory, frame by frame; a context manager. `open_writer` picks the format.
 
-    Use `open_writer`, which picks the format.
+    Args:
+        paths: the files of the trajectory.
+        head, tail: what each file begins and ends with.
+        past: results of a track that goes on.
     """
 
-    def __init__(self, files: Sequence[TrajectoryFile]) -> None:
-        self._files = files
+    def __init__(self, paths: Sequence[Path], head: str, tail: str, past: Iterable[Result]) -> None:
+        texts = [[head] for _ in paths]
+        for result in past:
+            for text, chunk in zip(texts, self._chunks(result), strict=True):
+                text.append(chunk)
+        self._files = [TrajectoryFile(path, "".join(text), tail) for path, text in zip(paths, texts, strict=True)]
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files written: one, or one per target in OTB text."""
         return tuple(file.path for file in self._files)
 
-    @abstractmethod
     def write(self, result: Result) -> None:
         """Append the result of one frame.
 
         Raises:
             OutputError: the disk is full or gone; the file keeps all frames before this one.
         """
+        for file, chunk in zip(self._files, self._chunks(result), strict=True):
+            file.append(chunk)
+
+    @abstractmethod
+    def _chunks(self, result: Result) -> Sequence[str]:
+        """The text that a frame adds to each file."""
 
     def close(self) -> None:
         """Close the files, which are complete already."""
@@ -197,32 +213,31 @@ class TrajectoryWriter(ABC):
 class JsonWriter(TrajectoryWriter):
     """A JSON object with the header's fields and `records`, one a line."""
 
-    def __init__(self, path: Path, header: Header) -> None:
-        head = {"format": JSON_FORMAT, "version": JSON_VERSION, **asdict(header)}
-        text = json.dumps(head, indent=1).removesuffix("\n}") + ',\n "records": ['
-        super().__init__([TrajectoryFile(path, text, "\n ]\n}\n")])
+    def __init__(self, path: Path, header: Header, past: Iterable[Result]) -> None:
+        content = {"format": JSON_FORMAT, "version": JSON_VERSION, **asdict(header)}
         self._separator = "\n"
+        head = json.dumps(content, indent=1).removesuffix("\n}") + ',\n "records": ['
+        super().__init__([path], head, "\n ]\n}\n", past)
 
-    def write(self, result: Result) -> None:
-        """Append the result of one frame."""
+    def _chunks(self, result: Result) -> Sequence[str]:
         records = [json.dumps(row._asdict(), allow_nan=False) for row in _rows(result)]
-        self._files[0].append(self._separator + ",\n".join(f"  {record}" for record in records))
+        text = self._separator + ",\n".join(f"  {record}" for record in records)
         self._separator = ",\n"
+        return [text]
 
 
 class CsvWriter(TrajectoryWriter):
     """A header line with `CSV_COLUMNS` and one line per target and frame."""
 
-    def __init__(self, path: Path, header: Header) -> None:  # noqa: ARG002 - the format has no place for it
-        super().__init__([TrajectoryFile(path, ",".join(CSV_COLUMNS) + "\n")])
+    def __init__(self, path: Path, header: Header, past: Iterable[Result]) -> None:  # noqa: ARG002 - no place for it
+        super().__init__([path], ",".join(CSV_COLUMNS) + "\n", "", past)
 
-    def write(self, result: Result) -> None:
-        """Append the result of one frame."""
+    def _chunks(self, result: Result) -> Sequence[str]:
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
+        lines = csv.writer(text, lineterminator="\n")
         for row in _rows(result):
-            rows.writerow([row.frame, row.time, row.target, *row.box, row.score, int(row.present), row.status])
-        self._files[0].append(text.getvalue())
+            lines.writerow([row.frame, row.time, row.target, *row.box, row.score, int(row.present), row.status])
+        return [text.getvalue()]
 
 
 class OtbWriter(TrajectoryWriter):
@@ -231,19 +246,17 @@ class OtbWriter(TrajectoryWriter):
     A frame that could not be decoded repeats the box before it: the format counts frames by lines.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
-        super().__init__([TrajectoryFile(file) for file in otb_paths(path, len(header.start_boxes))])
+    def __init__(self, path: Path, header: Header, past: Iterable[Result]) -> None:
         self._next_frame = header.start_frame
         self._lines: list[str] = []
+        super().__init__(otb_paths(path, len(header.start_boxes)), "", "", past)
 
-    def write(self, result: Result) -> None:
-        """Append the result of one frame."""
+    def _chunks(self, result: Result) -> Sequence[str]:
         skipped = result.frame - self._next_frame
         lines = [",".join(str(value) for value in row.box) + "\n" for row in _rows(result)]
-        for file, line, before in zip(self._files, lines, self._lines or lines, strict=True):
-            file.append(before * skipped + line)
-        self._lines = lines
-        self._next_frame = result.frame + 1
+        before = self._lines or lines
+        self._lines, self._next_frame = lines, result.frame + 1
+        return [repeated * skipped + line for repeated, line in zip(before, lines, strict=True)]
 
 
 def otb_paths(path: Path, targets: int) -> list[Path]:
@@ -253,7 +266,7 @@ def otb_paths(path: Path, targets: int) -> list[Path]:
     return [path.with_name(f"{path.stem}_{target}{path.suffix}") for target in range(targets)]
 
 
-WRITERS: dict[str, Callable[[Path, Header], TrajectoryWriter]] = {
+WRITERS: dict[str, Callable[[Path, Header, Iterable[Result]], TrajectoryWriter]] = {
     ".json": JsonWriter,
     ".csv": CsvWriter,
     ".txt": OtbWriter,
@@ -277,8 +290,13 @@ def check_path(path: Path) -> None:
         raise OutputError(f"cannot write {path}: permission denied. Choose another folder.")
 
 
-def open_writer(path: str | Path, header: Header) -> TrajectoryWriter:
+def open_writer(path: str | Path, header: Header, past: Iterable[Result] = ()) -> TrajectoryWriter:
     """Open a trajectory file for writing; the suffix (`.json`, `.csv`, `.txt`) is the format.
+
+    Args:
+        path: file to write; one that exists is replaced.
+        header: how the track came to be.
+        past: results of earlier frames, for a track that goes on.
 
     Raises:
         UnknownNameError: the suffix names no format.
@@ -286,7 +304,7 @@ def open_writer(path: str | Path, header: Header) -> TrajectoryWriter:
     """
     path = Path(path)
     check_path(path)
-    return WRITERS[path.suffix.lower()](path, header)
+    return WRITERS[path.suffix.lower()](path, header, past)
 
 
 def read_json(path: str | Path) -> Trajectory:
