@@ -1,0 +1,114 @@
+"""One synthetic video: its frames on demand, and the exact truth about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from lockon.boxes import Box
+from lockon.data.synthetic.motion import Path, Wave
+from lockon.data.synthetic.render import Layer, View, blur, draw_ground, draw_layer, outline_box, sample_sprite
+from lockon.data.synthetic.sprites import Levels
+from lockon.images import Image
+
+_PROBE = 32
+"""Visibility is measured on a grid of this many points a side over the target's box."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticSequence:
+    """One synthetic video with its truth. Boxes are amodal: the full extent of the object, hidden or not."""
+
+    seed: int
+    frame_size: tuple[int, int]
+    length: int
+    ground: Levels
+    ground_path: Path
+    layers: tuple[Layer, ...]
+    """Back to front."""
+    target: int
+    look_alikes: tuple[int, ...]
+    light: Wave
+    noise: float
+    defocus: Wave
+    shake: Wave
+
+    def __len__(self) -> int:
+        return self.length
+
+    def frame(self, index: int) -> Image:
+        """The whole frame, uint8 RGB `(H, W, 3)`."""
+        width, height = self.frame_size
+        return self.render(index, Box(0, 0, width, height), (height, width))
+
+    def render(self, index: int, window: Box, size: tuple[int, int]) -> Image:
+        """Draw part of a frame at any resolution, which is far cheaper than drawing the frame and cropping it.
+
+        Args:
+            index: frame number.
+            window: the part, `(x, y, w, h)` in frame pixels; beyond the frame its border is replicated.
+            size: height and width of the result in pixels.
+        """
+        view = self._view(window, size)
+        canvas = draw_ground(self.ground, self.ground_path(index), view)
+        for layer in self.layers:
+            draw_layer(canvas, layer, index, view)
+        light = self.light(index)
+        canvas = blur(canvas, float(self.defocus(index)[0]) / view.step, self.shake(index) / view.step)
+        canvas = canvas * torch.from_numpy(light[:3]).float()[:, None, None] + float(light[3])
+        if self.noise > 0.004:
+            generator = torch.Generator().manual_seed(self.seed * 100_003 + index)
+            canvas += self.noise * torch.randn(canvas.shape, generator=generator)
+        return canvas.mul_(255).clamp_(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+
+    def box(self, index: int) -> Box:
+        """The target's full box `(x, y, w, h)` in pixels; it may leave the frame."""
+        return self._layer_box(self.target, index)
+
+    def distractors(self, index: int) -> list[Box]:
+        """The boxes of the look-alikes, in a fixed order."""
+        return [self._layer_box(layer, index) for layer in self.look_alikes]
+
+    def mask(self, index: int) -> Bool[np.ndarray, "height width"]:
+        """The visible part of the target in the frame."""
+        width, height = self.frame_size
+        return self._visible(index, self._view(Box(0, 0, width, height), (height, width)))[0].numpy() > 0.5
+
+    def visibility(self, index: int) -> float:
+        """Share of the target's area that lies in the frame with nothing in front of it."""
+        box, (width, height) = self.box(index), self.frame_size
+        x = torch.linspace(box.x, box.x + box.w, _PROBE)
+        y = torch.linspace(box.y, box.y + box.h, _PROBE)
+        visible, whole = self._visible(index, View(x, y, max(box.w, box.h) / _PROBE))
+        inside = ((x >= 0) & (x < width)) & ((y >= 0) & (y < height))[:, None]
+        return float((visible * inside).sum() / whole.sum().clamp(min=1e-6))
+
+    def _view(self, window: Box, size: tuple[int, int]) -> View:
+        height, width = size
+        x = window.x + (torch.arange(width) + 0.5) * (window.w / width)
+        y = window.y + (torch.arange(height) + 0.5) * (window.h / height)
+        right, bottom = self.frame_size
+        return View(x.clamp(0.5, right - 0.5), y.clamp(0.5, bottom - 0.5), window.w / width)
+
+    def _layer_box(self, layer: int, index: int) -> Box:
+        target = self.layers[layer]
+        return Box(*outline_box(target.sprite, target.path(index)).tolist())
+
+    def _visible(self, index: int, view: View) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, "rows columns"]]:
+        """Mask of the target on the view: what is seen of it, and all of it."""
+        whole = torch.zeros(len(view.y), len(view.x))
+        free = torch.ones_like(whole)
+        for layer in self.layers[self.target :]:
+            sample = sample_sprite(layer.sprite, layer.path(index), view)
+            if sample is None:
+                continue
+            rows, columns, pixels = sample
+            if layer is self.layers[self.target]:
+                whole[rows, columns] = pixels[4]
+            else:
+                free[rows, columns] *= 1 - pixels[3]
+        return whole * free, whole

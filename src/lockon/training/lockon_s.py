@@ -1,0 +1,101 @@
+"""Train `lockon_s`, the small tracker of this package: `python -m lockon.training.lockon_s --help`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import tyro
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lockon.data.synthetic import ImageBank, SyntheticWorld
+from lockon.networks.resnet import ResNet, resnet18
+from lockon.networks.tracker_net import TrackerNet
+from lockon.networks.tracker_net import lockon_s as build
+from lockon.training.distillation import DistillationTask
+from lockon.training.probabilistic import ProbabilisticTask
+from lockon.training.recipes import Recipe, lockon_s
+from lockon.training.trainer import train
+
+
+def load_teacher(file: Path) -> ResNet:
+    """The trunk of an ImageNet ResNet-18, from a safetensors file with torchvision's names."""
+    teacher = resnet18(with_head=False)
+    weights = load_file(file)
+    teacher.load_state_dict({name: weights[name] for name in teacher.state_dict() if name in weights}, strict=False)
+    return teacher
+
+
+def run(recipe: Recipe, images: list[Path], teacher_file: Path, out: Path) -> TrackerNet:
+    """Both stages, each going on from its checkpoint under `out`. Returns the averaged network."""
+    torch.manual_seed(recipe.seed)
+    net = build()
+    photos, held_out = ImageBank.load(images).split(recipe.held_out)
+    first = DistillationTask(
+        net.feature_extractor,
+        load_teacher(teacher_file),
+        photos,
+        held_out,
+        size=recipe.distillation.size,
+        lr=recipe.distillation.lr,
+        seed=recipe.seed,
+    )
+    first.model.load_state_dict(train(first, recipe.distillation.loop, out / "distillation"))
+    worlds = tuple(SyntheticWorld(recipe.tracking.world, bank) for bank in (photos, held_out))
+    second = ProbabilisticTask(net, first.regression, (worlds[0], worlds[1]), recipe.tracking, recipe.seed)
+    second.model.load_state_dict(train(second, recipe.tracking.loop, out / "tracking"))
+    return net
+
+
+def export(state: dict[str, Tensor], recipe: Recipe, data: list[str], folder: Path) -> Path:
+    """Write `lockon_s.safetensors` (matrices in float16) and `lockon_s.json` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    small = {
+        name: value.half().contiguous() if value.ndim > 1 else value.contiguous() for name, value in state.items()
+    }
+    save_file(small, folder / "lockon_s.safetensors")
+    about = {
+        "constructor": "lockon_s",
+        "preset": "lockon_s",
+        "licence": "Apache-2.0",
+        "trained": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "data": data,
+        "recipe": asdict(recipe),
+    }
+    (folder / "lockon_s.json").write_text(json.dumps(about, indent=1) + "\n")
+    return folder / "lockon_s.safetensors"
+
+
+def main(
+    images: list[Path],
+    teacher: Path,
+    out: Path,
+    minutes: float = 85.0,
+    threads: int = 1,
+    note: list[str] | None = None,
+) -> None:
+    """Train lockon_s on synthetic videos made of photographs.
+
+    Run it again with the same `out` to go on after an interruption.
+
+    Args:
+        images: folders of photographs; object masks in `masks/*.png` or polygons in `labels/*.txt` beside `images/`.
+        teacher: safetensors file of an ImageNet ResNet-18 with torchvision's names.
+        out: folder for checkpoints, logs and the finished weights.
+        minutes: wall-clock budget of both stages together.
+        threads: CPU threads of the network; one more process makes the samples.
+        note: lines about the training data and their terms, for the metadata of the weights.
+    """
+    torch.set_num_threads(threads)
+    recipe = lockon_s(minutes)
+    net = run(recipe, images, teacher, out)
+    path = export(net.state_dict(), recipe, note or [folder.name for folder in images], out)
+    print(f"weights: {path}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
