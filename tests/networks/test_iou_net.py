@@ -100,7 +100,7 @@ def test_every_parameter_learns(variant: IoUNetVariant) -> None:
     network.train()
     layer2, layer3 = torch.rand(2, 6, 20, 24).double(), torch.rand(2, 8, 10, 12).double()
     modulation = network.modulation(layer2, layer3, boxes[:, 0])
-    scores = network.predict(modulation, network.test_features(layer3=layer3, layer2=layer2), boxes)
+    scores = network.predict(modulation, network.test_features(layer2, layer3), boxes)
     (scores - torch.linspace(-1, 1, 5)).square().mean().backward()
     idle = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()}
     assert not idle

@@ -1,7 +1,7 @@
 """IoU-Net with modulation: how well does a box fit the target?
 
 ATOM (Danelljan et al., CVPR 2019), Sec. 3.1 and Fig. 3; DiMP and PrDiMP use the same network, the latter reading its
-output as log density (PrDiMP, CVPR 2020, Sec. 4.2). A reference branch sees the target once and returns what the
+output as log density (Danelljan et al., CVPR 2020). A reference branch sees the target once and returns what the
 test branch needs to know of it; the test branch scores boxes in a new image:
 
     s(B) = offset + sum_b <weights_b, g_b(gains_b * pool(c_b, B))>
@@ -107,7 +107,7 @@ class BoxScorer(nn.Module, ABC):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-                nn.init.zeros_(module.bias) if module.bias is not None else None
+                nn.init.zeros_(module.get_parameter("bias"))
             elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.reset_parameters()
                 nn.init.uniform_(module.weight, generator=generator)

@@ -22,13 +22,20 @@ class InstanceL2Norm(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Normalise each of the n maps by itself."""
-        squares = x.square().sum(dim=(1, 2, 3), keepdim=True)
-        return x * (self.scale * torch.sqrt(math.prod(x.shape[1:]) / (squares + 1e-5)))
+        factor = torch.sqrt(math.prod(x.shape[1:]) / (_sum_of_squares(x) + 1e-5))
+        return x * (self.scale * factor).to(x.dtype)
+
+
+def _sum_of_squares(x: Tensor) -> Tensor:
+    """Of each image, in at least float32 whatever the type of the features."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True, dtype=dtype)
+    return norm.square()
 
 
 def power_normalize(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Scale every image's feature map to unit mean square (classification features of ATOM)."""
-    return x * torch.rsqrt(x.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-10)
+    return x * torch.rsqrt(_sum_of_squares(x) / math.prod(x.shape[1:]) + 1e-10).to(x.dtype)
 
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: int, padding: int) -> nn.Sequential:

@@ -118,7 +118,7 @@ def prroi_pool_with_pullback(
     bands = _pool_rows(features, row_weights[..., :height])
 
     def pullback(cotangent: Tensor) -> Tensor:
-        cotangent = cotangent.permute(0, 1, 3, 4, 2)
+        cotangent = cotangent.permute(0, 1, 3, 4, 2).contiguous()
         by_cols = (cotangent @ bands.mT).sum(dim=2)
         by_bands = (taps.mT @ cotangent).flatten(3).flatten(1, 2)
         lines = features.permute(0, 2, 3, 1).reshape(len(features), height, -1)
