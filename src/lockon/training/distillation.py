@@ -59,7 +59,8 @@ class FeatureRegression(nn.Module):
 
     def __init__(self, teacher: ResNet, student_channels: tuple[int, int]) -> None:
         super().__init__()
-        self._teacher = [fold_batch_norms(teacher).bfloat16()]  # not a submodule
+        # In a tuple it is no submodule: it never learns and is never saved.
+        self._teacher = (fold_batch_norms(teacher).bfloat16(),)
         pairs = list(zip(student_channels, teacher.channels, strict=True))
         self.adapters = nn.ModuleList(nn.Conv2d(inputs, outputs, 1) for inputs, outputs in pairs)
         self.standardise = nn.ModuleList(nn.BatchNorm2d(outputs, affine=False) for _, outputs in pairs)

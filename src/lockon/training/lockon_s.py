@@ -16,6 +16,7 @@ from lockon.data.synthetic import ImageBank, SyntheticWorld
 from lockon.networks.resnet import ResNet, resnet18
 from lockon.networks.tracker_net import TrackerNet
 from lockon.networks.tracker_net import lockon_s as build
+from lockon.training import peers
 from lockon.training.distillation import DistillationTask
 from lockon.training.probabilistic import ProbabilisticTask
 from lockon.training.recipes import Recipe, lockon_s
@@ -74,25 +75,27 @@ def main(
     images: list[Path],
     teacher: Path,
     out: Path,
-    minutes: float = 85.0,
-    threads: int = 1,
+    minutes: float = 90.0,
     note: list[str] | None = None,
 ) -> None:
     """Train lockon_s on synthetic videos made of photographs.
 
-    Run it again with the same `out` to go on after an interruption.
+    Run it again with the same `out` to go on after an interruption. To use several processes, start it by
+    `torchrun --nproc-per-node N -m lockon.training.lockon_s`.
 
     Args:
         images: folders of photographs; object masks in `masks/*.png` or polygons in `labels/*.txt` beside `images/`.
         teacher: safetensors file of an ImageNet ResNet-18 with torchvision's names.
         out: folder for checkpoints, logs and the finished weights.
         minutes: wall-clock budget of both stages together.
-        threads: CPU threads of the network; one more process makes the samples.
         note: lines about the training data and their terms, for the metadata of the weights.
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # processes share the work better than threads where a step is many small operations
+    peers.join()
     recipe = lockon_s(minutes)
     net = run(recipe, images, teacher, out)
+    if peers.rank() > 0:
+        return
     path = export(net.state_dict(), recipe, note or [folder.name for folder in images], out)
     print(f"weights: {path}")
 

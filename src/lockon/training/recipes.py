@@ -56,9 +56,9 @@ class Recipe:
 def lockon_s(minutes: float) -> Recipe:
     """The recipe of `lockon_s` for a wall-clock budget, a quarter of it for distillation."""
     return Recipe(
-        distillation=DistillationRecipe(loop=LoopConfig(minutes=0.25 * minutes, batch=32)),
+        distillation=DistillationRecipe(loop=LoopConfig(minutes=0.25 * minutes, batch=16)),
         tracking=TrackingRecipe(
-            loop=LoopConfig(minutes=0.75 * minutes, batch=12),
+            loop=LoopConfig(minutes=0.75 * minutes, batch=8),
             samples=SampleConfig(
                 train_frames=2,
                 test_frames=2,
@@ -69,7 +69,7 @@ def lockon_s(minutes: float) -> Recipe:
                 proposals=ProposalConfig(count=64),
             ),
             world=SyntheticConfig(),
-            box_weight=0.05,
+            box_weight=0.1,
             teacher_weight=0.25,
             teacher_images=6,
             backbone_lr=5e-4,

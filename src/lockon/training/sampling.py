@@ -59,9 +59,10 @@ class TrackingSample(NamedTuple):
 def draw_causal_frames(rng: NumpyGenerator, length: int, config: SampleConfig) -> list[int]:
     """Numbers of the train frames (the last of them the base frame) and of the test frames after them (DiMP)."""
     base = int(rng.integers(config.train_frames - 1, length - config.test_frames))
-    earlier = rng.integers(max(0, base - config.max_gap), base, config.train_frames - 1) if base else []
-    later = rng.integers(base + 1, min(length, base + config.max_gap), config.test_frames)
-    return [*(int(i) for i in earlier), base, *(int(i) for i in later)]
+    earliest, latest = max(0, base - config.max_gap), min(length, base + config.max_gap)
+    earlier = [int(rng.integers(earliest, base)) for _ in range(config.train_frames - 1)]
+    later = [int(rng.integers(base + 1, latest)) for _ in range(config.test_frames)]
+    return [*earlier, base, *later]
 
 
 class SyntheticSamples(Dataset[TrackingSample]):

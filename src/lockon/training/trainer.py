@@ -49,7 +49,7 @@ class LoopConfig:
     """Wall-clock budget; the learning rate follows the share of it that is spent."""
     batch: int
     """Samples of a step in each training process."""
-    workers: int = 1
+    workers: int = 0
     """Processes that make training samples; 0 makes them in the training process."""
     warmup: float = 0.03
     """Share of the budget over which the learning rate rises."""

@@ -30,7 +30,7 @@ class SyntheticConfig:
     """Factor on how fast things move and change."""
     photo_share: float = 0.85
     """Probability that an object or a ground is photographic where photographs are given."""
-    scene_share: float = 0.3
+    scene_share: float = 0.4
     """Probability that a photographic target keeps its own surroundings (it then moves with them)."""
     distractors: int = 2
     """Largest number of look-alikes near the target."""
