@@ -117,7 +117,7 @@ def _read_masks(path: Path, size: tuple[int, int]) -> list[Bool[np.ndarray, "hei
     mask_file = path.parent.parent / "masks" / f"{path.stem}.png"
     if mask_file.exists():
         with Image.open(mask_file) as mask:
-            return [np.array(mask.convert("L").resize(size, Image.Resampling.BILINEAR))]
+            return [np.array(mask.convert("L").resize(size, Image.Resampling.BILINEAR)) > 127]
     label_file = path.parent.parent / "labels" / f"{path.stem}.txt"
     return [_polygon_mask(line, size) for line in label_file.read_text().splitlines()] if label_file.exists() else []
 
