@@ -164,11 +164,6 @@ class GaussNewtonSettings:
     direction_forget_factor: float = 0.0
     """0 starts every run of conjugate gradient afresh; else the last direction persists, ρ divided by the factor."""
 
-    @property
-    def backpropagations(self) -> int:
-        """Calls of BackProp that ATOM's Algorithm 1 makes: one for Jᵀr, two for each JᵀJ p."""
-        return self.iterations * (1 + 2 * self.cg_iterations)
-
 
 ATOM_FIRST_FRAME = GaussNewtonSettings(
     iterations=6, cg_iterations=10, momentum="fletcher-reeves", preconditioned=True
@@ -254,13 +249,19 @@ def _conjugate_gradient(
 
 @dataclass(frozen=True)
 class GradientDescentSettings:
-    """Plain gradient descent with momentum, the comparator of ATOM's Table 2."""
+    """Plain gradient descent with momentum, the comparator of ATOM's Table 2.
+
+    The paper gives GD as many back-propagations as Algorithm 1 makes, one for Jᵀr and two for each JᵀJ p, and GD++
+    five times as many (Sec. 4.2): 126 and 630 iterations in the first frame, 11 and 55 in updates. Step and momentum
+    are "carefully tuned" there and not stated. The defaults give the least mean loss after 126 iterations on the
+    first-frame problem of eight photographs with ImageNet features, among those that diverge on none.
+    """
 
     iterations: int
-    step_length: float
+    step_length: float = 1e-5
     """Factor on the gradient of L."""
-    momentum: float
-    """Share of the last step's velocity that is kept."""
+    momentum: float = 0.95
+    """Share of the last velocity that is kept."""
 
 
 def gradient_descent(

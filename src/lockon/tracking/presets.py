@@ -48,7 +48,7 @@ ATOM_VOT = replace(
 # One back-propagation an iteration; as many as Gauss-Newton with conjugate gradient makes (ATOM, Sec. 4.2).
 ATOM_GD = replace(
     ATOM,
-    localiser=OnlineConfig(descent=GradientDescentSettings(iterations=0, step_length=1e-2, momentum=0.9)),
+    localiser=OnlineConfig(descent=GradientDescentSettings(iterations=0)),
     memory=replace(ATOM.memory, initial_iterations=126, iterations=11, hard_negative_iterations=11),
 )
 ATOM_GDPP = replace(
