@@ -3,15 +3,21 @@
 from lockon.video.image_files import read_image
 from lockon.video.opening import open_source
 from lockon.video.report import BadFrame, ReadReport
+from lockon.video.sink import FrameSink
 from lockon.video.source import DEFAULT_FRAME_RATE, BadFramePolicy, VideoInfo, VideoSource
+from lockon.video.writers import ImageFolderWriter, VideoWriter, open_sink
 
 __all__ = [
     "DEFAULT_FRAME_RATE",
     "BadFrame",
     "BadFramePolicy",
+    "FrameSink",
+    "ImageFolderWriter",
     "ReadReport",
     "VideoInfo",
     "VideoSource",
+    "VideoWriter",
+    "open_sink",
     "open_source",
     "read_image",
 ]

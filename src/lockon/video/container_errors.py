@@ -40,7 +40,7 @@ def explain_file(path: Path, error: Exception) -> VideoError:
     if _is_text(head):
         return VideoError(f"'{path}' is not a video: it contains text. Check that it is the file you mean.")
     return VideoError(
-        f"'{path}' is not a video in a format that can be read ({_reason(error)}). Check that it plays elsewhere; "
+        f"'{path}' is not a video in a format that can be read ({reason(error)}). Check that it plays elsewhere; "
         "if so, convert it to MP4, e.g. with 'ffmpeg -i INPUT OUTPUT.mp4'."
     )
 
@@ -58,13 +58,13 @@ def explain_address(name: str, timeout: float, error: Exception) -> VideoError:
         return VideoError(
             f"{name} uses a protocol that is not supported. Use rtsp, rtmp, http, https, udp, tcp or srt."
         )
-    return VideoError(f"cannot connect to {name} ({_reason(error)}). Check the address and the network.")
+    return VideoError(f"cannot connect to {name} ({reason(error)}). Check the address and the network.")
 
 
 def explain_camera(name: str, error: Exception) -> VideoError:
     """The error for a camera that did not open."""
     return VideoError(
-        f"cannot open {name} ({_reason(error)}). Check that it is plugged in, that no other program uses it and that "
+        f"cannot open {name} ({reason(error)}). Check that it is plugged in, that no other program uses it and that "
         "you may access it; other cameras are camera:0, camera:1, ..."
     )
 
@@ -74,7 +74,8 @@ def without_password(url: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
+    """The cause that an exception names, fit for the middle of a sentence."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text)[:1].lower() + str(text)[1:]
 
