@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,13 +67,23 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 class Archive(ABC):
-    """An opened checkpoint: what its pickle describes, and the numbers of its tensors on request."""
+    """An opened checkpoint: what its pickle describes, and the numbers of its tensors on request.
+
+    A context manager that closes the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.file = path.open("rb")
         self.tree: Any = None
         """The described value, with tensors as `TensorRef` and unknown objects as `Inert`."""
         self._loaded: dict[StorageRef, Tensor] = {}
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     @abstractmethod
     def _read(self, storage: StorageRef, size: int) -> bytearray:
@@ -112,16 +122,16 @@ class _ZipArchive(Archive):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with zipfile.ZipFile(path) as members:
-            self._check(members)
-            pickles = [name for name in members.namelist() if name.rpartition("/")[2] == "data.pkl"]
-            if len(pickles) != 1:
-                raise CheckpointError("it is a zip archive without the one 'data.pkl' of a checkpoint.")
-            self._folder = pickles[0].removesuffix("data.pkl")
-            order = f"{self._folder}byteorder"
-            if order in members.namelist() and members.read(order) != b"little":
-                raise CheckpointError(BIG_ENDIAN)
-            self.tree = read_pickle(io.BytesIO(members.read(pickles[0])))
+        self._members = members = zipfile.ZipFile(self.file)
+        self._check(members)
+        pickles = [name for name in members.namelist() if name.rpartition("/")[2] == "data.pkl"]
+        if len(pickles) != 1:
+            raise CheckpointError("it is a zip archive without the one 'data.pkl' of a checkpoint.")
+        self._folder = pickles[0].removesuffix("data.pkl")
+        order = f"{self._folder}byteorder"
+        if order in members.NameToInfo and members.read(order) != b"little":
+            raise CheckpointError(BIG_ENDIAN)
+        self.tree = read_pickle(io.BytesIO(members.read(pickles[0])))
 
     def _check(self, members: zipfile.ZipFile) -> None:
         # PyTorch never compresses; and where nothing is compressed, the parts are not larger than the whole.
@@ -132,10 +142,10 @@ class _ZipArchive(Archive):
 
     def _read(self, storage: StorageRef, size: int) -> bytearray:
         name = f"{self._folder}data/{storage.key}"
-        with zipfile.ZipFile(self.path) as members:
-            if name not in members.namelist() or members.getinfo(name).file_size != size:
-                raise CheckpointError(WRONG_SIZE.format(key=storage.key))
-            return bytearray(members.read(name))
+        member = self._members.NameToInfo.get(name)
+        if member is None or member.file_size != size:
+            raise CheckpointError(WRONG_SIZE.format(key=storage.key))
+        return bytearray(self._members.read(member))
 
 
 class _StreamArchive(Archive):
@@ -144,28 +154,27 @@ class _StreamArchive(Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         storages: dict[str, StorageRef] = {}
-        with path.open("rb") as file:
-            if read_pickle(file) != STREAM_MAGIC:
-                raise CheckpointError("its first number is not PyTorch's.")
-            if (version := read_pickle(file)) != STREAM_VERSION:
-                raise CheckpointError(f"its format version is {version!r}; {STREAM_VERSION} is expected.")
-            machine = read_pickle(file)
-            if not isinstance(machine, dict) or machine.get("little_endian") is not True:
-                raise CheckpointError(BIG_ENDIAN)
-            self.tree = read_pickle(file, storages)
-            keys = read_pickle(file)
-            if not isinstance(keys, list) or set(keys) != set(storages):
-                raise CheckpointError("its list of storages does not fit its content.")
-            self._starts = self._locate(file, [storages[key] for key in keys])
+        if read_pickle(self.file) != STREAM_MAGIC:
+            raise CheckpointError("its first number is not PyTorch's.")
+        if (version := read_pickle(self.file)) != STREAM_VERSION:
+            raise CheckpointError(f"its format version is {version!r}; {STREAM_VERSION} is expected.")
+        machine = read_pickle(self.file)
+        if not isinstance(machine, dict) or machine.get("little_endian") is not True:
+            raise CheckpointError(BIG_ENDIAN)
+        self.tree = read_pickle(self.file, storages)
+        keys = read_pickle(self.file)
+        if not isinstance(keys, list) or set(keys) != set(storages):
+            raise CheckpointError("its list of storages does not fit its content.")
+        self._starts = self._locate([storages[key] for key in keys])
 
-    def _locate(self, file: BinaryIO, storages: list[StorageRef]) -> dict[str, int]:
+    def _locate(self, storages: list[StorageRef]) -> dict[str, int]:
         """Where the numbers of each storage begin in the file, after their eight-byte count."""
         size = self.path.stat().st_size
         starts = {}
-        position = file.tell()
+        position = self.file.tell()
         for storage in storages:
-            file.seek(position)
-            if int.from_bytes(file.read(8), "little") != storage.elements:
+            self.file.seek(position)
+            if int.from_bytes(self.file.read(8), "little") != storage.elements:
                 raise CheckpointError(WRONG_SIZE.format(key=storage.key))
             starts[storage.key] = position + 8
             position += 8 + storage.elements * _dtype(storage).itemsize
@@ -174,9 +183,8 @@ class _StreamArchive(Archive):
         return starts
 
     def _read(self, storage: StorageRef, size: int) -> bytearray:
-        with self.path.open("rb") as file:
-            file.seek(self._starts[storage.key])
-            return bytearray(file.read(size))
+        self.file.seek(self._starts[storage.key])
+        return bytearray(self.file.read(size))
 
 
 BIG_ENDIAN = "it was written on a big-endian machine; load it there and save it as safetensors."

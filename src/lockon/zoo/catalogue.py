@@ -1,13 +1,12 @@
 """Which trackers there are: a preset, a trained network, where its weights come from, and what the papers report.
 
-An entry is a way to track (the preset) with a network that was trained once; several entries can share the weights.
+An entry is a way to track (the preset of the same name) with a trained network, which several entries can share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from lockon.errors import UnknownNameError
 
@@ -27,7 +26,7 @@ class WeightFile:
 
     name: str
     sha256: str | None = None
-    """Of the publisher's file; None where none could be had to take it from."""
+    """Of the publisher's file, or its first digits; None where neither is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +36,13 @@ class Weights:
     name: str
     """Base name in the folder of imported models."""
     constructor: str
-    """Function of `lockon.networks.tracker_net`, and name of the list of entries in `manifests/`."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the constructor; a checkpoint that names its own overrides them."""
+    """Of the network in `lockon.networks.tracker_net`, and name of the list of its entries in `manifests/`."""
     files: tuple[WeightFile, ...]
+    """The files to import, each sufficient; none where the package contains the weights."""
     origin: str
     licence: str
-    parts: tuple[str, ...] = ()
-    """Top-level modules that the tracker needs; all where empty."""
+    trunk_only: bool = False
+    """The backbone is all that is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +50,8 @@ class Entry:
     """A tracker that `lockon.load` knows by name."""
 
     name: str
+    """Also of its preset in `lockon.tracking.PRESETS`."""
     summary: str
-    preset: str
-    """Key in `lockon.tracking.presets`."""
     weights: Weights
     paper: str
     reported: Mapping[str, float] = field(default_factory=dict)
@@ -83,9 +80,8 @@ def describe(entry: Entry) -> str:
     weights = entry.weights
     lines = [
         f"{entry.name}: {entry.summary}",
-        f"  preset   {entry.preset}",
         f"  network  {weights.constructor}",
-        *(f"  file     {file.name}, SHA-256 {file.sha256 or 'not known'}" for file in weights.files),
+        *(f"  file     {file.name}" for file in weights.files),
         f"  origin   {weights.origin}",
         f"  licence  {weights.licence}",
         f"  paper    {entry.paper}",
@@ -108,10 +104,14 @@ _SUPER_DIMP_SIMPLE = _official("super_dimp_simple", "dimpnet50_simple", "super_d
 _ATOM_TRUNK = Weights(
     name="atom_trunk",
     constructor="atom_resnet18",
-    files=(WeightFile(name="atom_default.pth"), WeightFile(name="resnet18-f37072fd.pth")),
+    files=(
+        WeightFile(name="atom_default.pth"),
+        WeightFile(name="resnet18-f37072fd.pth", sha256="f37072fd"),
+        WeightFile(name="resnet18-5c106cde.pth", sha256="5c106cde"),
+    ),
     origin=f"{PYTRACKING}; or the ImageNet classification weights of torchvision, {TORCHVISION}",
     licence=f"{GPL}; torchvision's weights: BSD-3-Clause",
-    parts=("feature_extractor",),
+    trunk_only=True,
 )
 _LOCKON_S = Weights(
     name="lockon_s",
@@ -125,23 +125,19 @@ _LOCKON_S = Weights(
 def _ablation(name: str, summary: str, weights: Weights, op50: float, op75: float, auc: float) -> Entry:
     """A column of the ATOM paper's Table 2."""
     reported = {"NFS+UAV123 OP50": op50, "NFS+UAV123 OP75": op75, "NFS+UAV123 AUC": auc}
-    return Entry(
-        name=name, summary=summary, preset=name, weights=weights, paper=f"{ATOM_PAPER}, Table 2", reported=reported
-    )
+    return Entry(name=name, summary=summary, weights=weights, paper=f"{ATOM_PAPER}, Table 2", reported=reported)
 
 
 _ENTRIES = (
     Entry(
         name="lockon_s",
         summary="small and fast, comes with the package",
-        preset="lockon_s",
         weights=_LOCKON_S,
         paper=SUPER_DIMP_PAPER,
     ),
     Entry(
         name="atom",
         summary="ATOM, ResNet-18",
-        preset="atom",
         weights=_ATOM,
         paper=ATOM_PAPER,
         reported={
@@ -158,7 +154,6 @@ _ENTRIES = (
     Entry(
         name="atom_vot",
         summary="ATOM with the settings for the VOT challenges",
-        preset="atom_vot",
         weights=_ATOM,
         paper=ATOM_PAPER,
         reported={"VOT2018 EAO": 0.401, "VOT2018 accuracy": 0.590, "VOT2018 robustness": 0.204},
@@ -168,11 +163,10 @@ _ENTRIES = (
     _ablation("atom_gd", "ATOM with gradient descent", _ATOM, 74.5, 47.4, 60.9),
     _ablation("atom_gdpp", "ATOM with five times as many iterations of gradient descent", _ATOM, 74.8, 47.3, 61.1),
     _ablation("atom_no_hn", "ATOM without hard negatives", _ATOM, 75.9, 48.1, 61.9),
-    Entry(name="dimp18", summary="DiMP, ResNet-18", preset="dimp18", weights=_DIMP18, paper=DIMP_PAPER),
+    Entry(name="dimp18", summary="DiMP, ResNet-18", weights=_DIMP18, paper=DIMP_PAPER),
     Entry(
         name="dimp50",
         summary="DiMP, ResNet-50",
-        preset="dimp50",
         weights=_DIMP50,
         paper=DIMP_PAPER,
         reported={
@@ -187,14 +181,12 @@ _ENTRIES = (
     Entry(
         name="dimp18_vot18",
         summary="DiMP, ResNet-18, with the settings for VOT2018",
-        preset="dimp18_vot18",
         weights=_DIMP18,
         paper=DIMP_PAPER,
     ),
     Entry(
         name="dimp50_vot18",
         summary="DiMP, ResNet-50, with the settings for VOT2018",
-        preset="dimp50_vot18",
         weights=_DIMP50,
         paper=DIMP_PAPER,
         reported={"VOT2018 EAO": 0.440, "VOT2018 accuracy": 0.597, "VOT2018 robustness": 0.153},
@@ -202,16 +194,14 @@ _ENTRIES = (
     Entry(
         name="dimp50_vot19",
         summary="DiMP, ResNet-50, with the settings for VOT2019",
-        preset="dimp50_vot19",
         weights=_DIMP50,
         paper=DIMP_PAPER,
         reported={"VOT2019 EAO": 0.379, "VOT2019 accuracy": 0.594, "VOT2019 robustness": 0.278},
     ),
-    Entry(name="prdimp18", summary="PrDiMP, ResNet-18", preset="prdimp18", weights=_PRDIMP18, paper=PRDIMP_PAPER),
+    Entry(name="prdimp18", summary="PrDiMP, ResNet-18", weights=_PRDIMP18, paper=PRDIMP_PAPER),
     Entry(
         name="prdimp50",
         summary="PrDiMP, ResNet-50",
-        preset="prdimp50",
         weights=_PRDIMP50,
         paper=PRDIMP_PAPER,
         reported={"LaSOT AUC": 59.8, "UAV123 AUC": 68.0, "OTB-100 AUC": 69.6, "NFS AUC": 63.5},
@@ -219,14 +209,12 @@ _ENTRIES = (
     Entry(
         name="prdimp50_vot18",
         summary="PrDiMP, ResNet-50, with the settings for VOT2018",
-        preset="prdimp50_vot18",
         weights=_PRDIMP50,
         paper=PRDIMP_PAPER,
     ),
     Entry(
         name="super_dimp",
         summary="DiMP's classifier with PrDiMP's box estimation, ResNet-50",
-        preset="super_dimp",
         weights=_SUPER_DIMP,
         paper=SUPER_DIMP_PAPER,
         reported={"LaSOT AUC": 63.1, "UAV123 AUC": 67.7, "OTB-100 AUC": 70.1, "NFS AUC": 64.8},
@@ -234,7 +222,6 @@ _ENTRIES = (
     Entry(
         name="super_dimp_simple",
         summary="SuperDiMP with fixed labels in the classifier, base of KeepTrack",
-        preset="super_dimp_simple",
         weights=_SUPER_DIMP_SIMPLE,
         paper=SUPER_DIMP_PAPER,
         reported={"LaSOT AUC": 63.5, "UAV123 AUC": 68.2, "OTB-100 AUC": 70.5, "NFS AUC": 64.4},

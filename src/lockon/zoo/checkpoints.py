@@ -64,13 +64,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         start = file.read(9)
     if start[8:] == b"{":
         return Checkpoint(path, _without_module_prefix(read_safetensors(path)))
-    archive = open_archive(path)
-    content = archive.tree if isinstance(archive.tree, dict) else {}
-    weights = _find_weights(archive.tree, path)
+    with open_archive(path) as archive:
+        content = archive.tree if isinstance(archive.tree, dict) else {}
+        weights = {key: archive.tensor(ref) for key, ref in _find_weights(archive.tree, path).items()}
     epoch = content.get("epoch")
     return Checkpoint(
         path,
-        _without_module_prefix({key: archive.tensor(ref) for key, ref in weights.items()}),
+        _without_module_prefix(weights),
         _constructor(content.get("constructor"), path),
         epoch if type(epoch) is int else None,
     )
