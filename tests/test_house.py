@@ -21,6 +21,7 @@ GLOBAL_SETTERS = {
     "torch.set_float32_matmul_precision",
     "torch.use_deterministic_algorithms",
     "torch.set_grad_enabled",
+    "torch.set_num_threads",
     "np.random.seed",
     "random.seed",
 }
@@ -50,13 +51,17 @@ def star_imports(tree: ast.Module) -> Offences:
 
 
 def swallowed_errors(tree: ast.Module) -> Offences:
-    """`except:` and `except …: pass` around anything at all."""
-    broad = {None, "Exception", "BaseException"}
+    """`except:`, and handlers of any exception at all that neither raise nor pass the error on."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler) and (node.type and ast.unparse(node.type)) in broad:
-            reraised = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-            if node.type is None or not reraised:
-                yield node
+        if not isinstance(node, ast.ExceptHandler):
+            continue
+        passed_on = any(
+            isinstance(inner, ast.Raise) or (isinstance(inner, ast.Name) and inner.id == node.name)
+            for inner in ast.walk(node)
+        )
+        broad = node.type is not None and ast.unparse(node.type) in {"Exception", "BaseException"}
+        if node.type is None or (broad and not passed_on):
+            yield node
 
 
 def code_from_files(tree: ast.Module) -> Offences:
@@ -73,7 +78,9 @@ def code_from_files(tree: ast.Module) -> Offences:
 
 
 def global_settings(tree: ast.Module) -> Offences:
-    """Process-wide switches belong to whoever runs the process."""
+    """Process-wide switches belong to whoever runs the process: a module that is a program."""
+    if any(isinstance(node, ast.If) and "__name__" in ast.unparse(node.test) for node in tree.body):
+        return
     for node in ast.walk(tree):
         targets = node.targets if isinstance(node, ast.Assign) else []
         if called(node) in GLOBAL_SETTERS or any(ast.unparse(t).startswith("torch.backends.") for t in targets):
@@ -146,7 +153,7 @@ def test_importing_is_light_and_leaves_pytorch_alone() -> None:
     [
         (star_imports, "from os import *"),
         (swallowed_errors, "try:\n    f()\nexcept:\n    raise"),
-        (swallowed_errors, "try:\n    f()\nexcept Exception as error:\n    print(error)"),
+        (swallowed_errors, "try:\n    f()\nexcept Exception as error:\n    g()"),
         (code_from_files, "import pickle"),
         (code_from_files, "torch.load(path)"),
         (global_settings, "torch.backends.cudnn.benchmark = True"),
