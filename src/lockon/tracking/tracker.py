@@ -88,8 +88,6 @@ class Tracker:
         if self._net.classifier is not None:
             # The first filter is made in float32, whatever the features are.
             self._net.classifier.filter_initializer.float()
-        self._mean = torch.tensor([123.675, 116.28, 103.53], device=self.device)[:, None, None]
-        self._deviation = torch.tensor([58.395, 57.12, 57.375], device=self.device)[:, None, None]
         self._localiser = self._make_localiser()
         self._window = self._localiser.window() if config.window else None
 
@@ -209,12 +207,7 @@ class Tracker:
         return [as_rgb8(frame) for frame in frames]
 
     def _backbone(self, patches: Tensor) -> BackboneFeatures:
-        mean, deviation = self._mean, self._deviation
-        images = (patches.to(self.device) - mean) / deviation
-        features: BackboneFeatures = self._net.feature_extractor(
-            images.to(self._dtype, memory_format=torch.channels_last)
-        )
-        return features
+        return self._net.backbone_features(patches.to(self.device), self._dtype)
 
     # ------------------------------------------------------------------------------------------------- step
 
