@@ -1,5 +1,6 @@
 """Video in, video out: sources, sinks and drawing."""
 
+from lockon.video.drawing import annotate, draw_box, draw_mask, draw_trail, target_color
 from lockon.video.image_files import read_image
 from lockon.video.opening import open_source
 from lockon.video.report import BadFrame, ReadReport
@@ -17,7 +18,12 @@ __all__ = [
     "VideoInfo",
     "VideoSource",
     "VideoWriter",
+    "annotate",
+    "draw_box",
+    "draw_mask",
+    "draw_trail",
     "open_sink",
     "open_source",
     "read_image",
+    "target_color",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from io import BytesIO
+from math import ceil
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -28,8 +29,8 @@ from lockon.video.source import DEFAULT_FRAME_RATE
 VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Containers by suffix."""
 
-_FREE_TICK = Fraction(1, 90_000)
-"""Seconds: unit of timestamps that come with the frames, as in MPEG-TS."""
+_TICKS_PER_SECOND = 90_000
+"""Resolution, at least, of times that come with the frames, as in MPEG-TS."""
 
 _LARGEST_DENOMINATOR = 1001
 """A frame rate given as a float is taken for the nearest fraction up to this: 29.97002997 is 30000/1001."""
@@ -102,7 +103,8 @@ class VideoWriter(FrameSink):
 
     def _timestamp(self, time: float | None) -> int:
         if self._encoder is None and time is not None:
-            self._tick, self._first_time = _FREE_TICK, time
+            # A whole number of ticks a frame, so that a constant rate stays exact.
+            self._tick, self._first_time = self._tick / ceil(_TICKS_PER_SECOND * self._tick), time
         if (time is None) != (self._first_time is None):
             raise OutputError("give a time with every frame of a video, or with none.")
         if time is None or self._first_time is None:
