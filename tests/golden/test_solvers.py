@@ -8,7 +8,8 @@ import pytest
 import torch
 from golden_data import DIMP_NETS, GoldenArrays, formula_weights
 
-from lockon.networks.dimp import DimpOptimizer, PrDimpOptimizer, SimpleOptimizer, dimp_classifier
+from lockon.networks.dimp import dimp_classifier
+from lockon.networks.filter_optimizers import DimpOptimizer, PrDimpOptimizer, SimpleOptimizer
 from lockon.networks.resnet import resnet18, resnet50
 from lockon.nn.filters import apply_filter_same, project
 from lockon.nn.gauss_newton import FilterModel, GaussNewtonSettings, OnlineProblem, TwoLayerModel, gauss_newton

@@ -2,15 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lockon.networks.dimp import (
-    DimpClassifier,
-    DimpOptimizer,
-    FilterInitializer,
-    PrDimpOptimizer,
-    SimpleOptimizer,
-    classification_head,
-    dimp_classifier,
-)
+from lockon.networks.dimp import DimpClassifier, FilterInitializer, classification_head, dimp_classifier
+from lockon.networks.filter_optimizers import DimpOptimizer, PrDimpOptimizer, SimpleOptimizer
 from lockon.nn.distance_map import gaussian_map
 from lockon.nn.prpool import prroi_pool
 

@@ -14,7 +14,7 @@ from checkpoint_files import random_weights, write_pytracking
 from torch import Tensor
 
 from lockon.errors import CheckpointError, UnknownNameError
-from lockon.networks.dimp import PrDimpOptimizer
+from lockon.networks.filter_optimizers import PrDimpOptimizer
 from lockon.networks.tracker_net import TrackerNet, build
 from lockon.zoo import entries, import_checkpoint, load, load_network, locate, read_model, write_model
 from lockon.zoo.checkpoints import NEVER_EVALUATED, Shapes, manifest

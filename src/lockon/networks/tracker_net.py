@@ -15,14 +15,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lockon.errors import CheckpointError, UnknownNameError
-from lockon.networks.dimp import (
-    DimpClassifier,
-    DimpOptimizer,
-    FilterOptimizer,
-    PrDimpOptimizer,
-    SimpleOptimizer,
-    dimp_classifier,
-)
+from lockon.networks.dimp import DimpClassifier, dimp_classifier
+from lockon.networks.filter_optimizers import DimpOptimizer, FilterOptimizer, PrDimpOptimizer, SimpleOptimizer
 from lockon.networks.iou_net import BoxScorer, IoUNet
 from lockon.networks.resnet import BackboneFeatures, BasicBlock, ResNet, resnet18, resnet50
 

@@ -17,7 +17,7 @@ nothing (its features must be finite).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,7 @@ from lockon.nn.filters import apply_filter_same, filter_gradient_same, merge_onc
 Blocks = tuple[Tensor, ...]
 
 
+@runtime_checkable
 class ScoreModel(Protocol):
     """Scores of the support images as a function of the weights, and its derivative."""
 
@@ -213,7 +214,7 @@ def gauss_newton(
     losses = [problem.loss(weights)] if keep_losses else []
     for _ in range(settings.iterations):
         step, state = _conjugate_gradient(problem.linearise(weights), settings, state)
-        weights = _add(weights, 1, step)
+        weights = _add(weights, 1.0, step)
         if keep_losses:
             losses.append(problem.loss(weights))
     return OnlineResult(weights, torch.stack(losses) if keep_losses else None, state)

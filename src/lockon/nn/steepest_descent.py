@@ -15,7 +15,7 @@ sample weight is zero contributes exactly nothing (its features must be finite).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -27,6 +27,7 @@ MIN_CURVATURE = 1e-8
 """Least denominator of the step length (reference implementation of DiMP)."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A loss of the scores of each target's images, and the weight of its regulariser."""
 
