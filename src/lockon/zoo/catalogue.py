@@ -107,7 +107,6 @@ _ATOM_TRUNK = Weights(
     files=(
         WeightFile(name="atom_default.pth"),
         WeightFile(name="resnet18-f37072fd.pth", sha256="f37072fd"),
-        WeightFile(name="resnet18-5c106cde.pth", sha256="5c106cde"),
     ),
     origin=f"{PYTRACKING}; or the ImageNet classification weights of torchvision, {TORCHVISION}",
     licence=f"{GPL}; torchvision's weights: BSD-3-Clause",
