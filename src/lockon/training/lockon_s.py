@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 import tyro
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
 
 from lockon.data.synthetic import ImageBank, SyntheticWorld
 from lockon.networks.resnet import ResNet, resnet18
@@ -21,6 +20,7 @@ from lockon.training.distillation import DistillationTask
 from lockon.training.probabilistic import ProbabilisticTask
 from lockon.training.recipes import Recipe, lockon_s
 from lockon.training.trainer import train
+from lockon.zoo import Card, write_model
 
 
 def load_teacher(file: Path) -> ResNet:
@@ -52,23 +52,21 @@ def run(recipe: Recipe, images: list[Path], teacher_file: Path, out: Path) -> Tr
     return net
 
 
-def export(state: dict[str, Tensor], recipe: Recipe, data: list[str], folder: Path) -> Path:
-    """Write `lockon_s.safetensors` (matrices in float16) and `lockon_s.json` into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    small = {
-        name: value.half().contiguous() if value.ndim > 1 else value.contiguous() for name, value in state.items()
-    }
-    save_file(small, folder / "lockon_s.safetensors")
-    about = {
-        "constructor": "lockon_s",
-        "preset": "lockon_s",
-        "licence": "Apache-2.0",
-        "trained": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "data": data,
-        "recipe": asdict(recipe),
-    }
-    (folder / "lockon_s.json").write_text(json.dumps(about, indent=1) + "\n")
-    return folder / "lockon_s.safetensors"
+def export(net: TrackerNet, recipe: Recipe, data: Sequence[str], folder: Path) -> Path:
+    """Write `lockon_s.safetensors` (matrices in float16) and its card into a folder."""
+    small = {name: value.half() if value.ndim > 1 else value for name, value in net.state_dict().items()}
+    card = Card(
+        constructor="lockon_s",
+        tracker="lockon_s",
+        licence="Apache-2.0",
+        origin="trained by the Lockon authors with lockon.training.lockon_s",
+        details={
+            "trained": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "data": list(data),
+            "recipe": asdict(recipe),
+        },
+    )
+    return write_model(folder / "lockon_s.safetensors", small, card)
 
 
 def main(
@@ -96,7 +94,7 @@ def main(
     net = run(recipe, images, teacher, out)
     if peers.rank() > 0:
         return
-    path = export(net.state_dict(), recipe, note or [folder.name for folder in images], out)
+    path = export(net, recipe, note or [folder.name for folder in images], out)
     print(f"weights: {path}")
 
 
