@@ -3,7 +3,7 @@
 A target's score map is the correlation of its filter with its features (DiMP, Sec. 3; zero padding `k // 2`, so an
 even kernel gives a map one cell larger than the features). Written as matrix products, every tap of the filter is a
 row of a `taps × C` matrix that meets the features where they lie in memory, and the taps are then shifted and added
-on single-channel maps. A library convolution with one output channel is an order of magnitude slower on a CPU.
+on single-channel maps. A library convolution with one output channel takes five to ten times as long on a CPU.
 
 Precision: the matrix products run in the type of the features and accumulate in float32; each product is rounded once
 to that type, and the sums over taps and images, the filters and the results have the type of the filters or
