@@ -215,9 +215,9 @@ class JsonWriter(TrajectoryWriter):
 
     def __init__(self, path: Path, header: Header, past: Iterable[Result]) -> None:
         content = {"format": JSON_FORMAT, "version": JSON_VERSION, **asdict(header)}
+        lines = [f" {json.dumps(name)}: {json.dumps(value)},\n" for name, value in content.items()]
         self._separator = "\n"
-        head = json.dumps(content, indent=1).removesuffix("\n}") + ',\n "records": ['
-        super().__init__([path], head, "\n ]\n}\n", past)
+        super().__init__([path], "".join(["{\n", *lines, ' "records": [']), "\n ]\n}\n", past)
 
     def _chunks(self, result: Result) -> Sequence[str]:
         records = [json.dumps(row._asdict(), allow_nan=False) for row in _rows(result)]

@@ -10,13 +10,14 @@ import tyro
 from tyro.conf import subcommand
 
 from lockon.apps.doctor import Doctor
+from lockon.apps.track import Track
 from lockon.errors import LockonError
 
 DESCRIPTION = """Mark any object in the first frame of a video and follow it to the last.
 
 `lockon COMMAND --help` explains a command. With --debug anywhere, an error shows its traceback."""
 
-Command = Annotated[Doctor, subcommand("doctor")]
+Command = Annotated[Track, subcommand("track")] | Annotated[Doctor, subcommand("doctor")]
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     command = tyro.cli(
-        Command,  # type: ignore[arg-type]  # a union of annotated dataclasses
+        Command,
         prog="lockon",
         description=DESCRIPTION,
         args=[argument for argument in arguments if argument != "--debug"],

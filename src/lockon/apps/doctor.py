@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 import av
 import torch
@@ -151,7 +152,7 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _codec(name: str, mode: str) -> tuple[str, bool]:
+def _codec(name: str, mode: Literal["r", "w"]) -> tuple[str, bool]:
     try:
         return str(av.codec.Codec(name, mode).long_name), True
     except ValueError:

@@ -1,0 +1,131 @@
+"""`lockon.track`: follow targets through a video, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import Float
+
+from lockon.apps.moments import Moment
+from lockon.boxes import Box
+from lockon.errors import VideoError
+from lockon.tracking import State, Tracker
+from lockon.tracking.precision import Precision
+from lockon.types import Frame, Result, Status
+from lockon.video import VideoSource, open_source
+from lockon.zoo import load
+
+DEFAULT_TRACKER = "lockon_s"
+
+OneBox = Sequence[float] | str
+Boxes = Box | Float[np.ndarray, "targets 4"]
+"""One target, or several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One tracked frame."""
+
+    frame: Frame
+    result: Result
+    """With the number and time of the frame in its source."""
+    state: State
+    """Of the track after this frame; valid until the next step."""
+
+
+def track(
+    source: str | Path | int | VideoSource,
+    box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"],
+    *,
+    tracker: str | Path | Tracker = DEFAULT_TRACKER,
+    start: int | str = 0,
+    end: int | str | None = None,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    seed: int = 0,
+) -> Iterator[Result]:
+    """Follow one target, or several, through a video.
+
+    Args:
+        source: video file, image folder, camera, or stream, as `lockon.video.open_source` takes it, or its result.
+        box: `(x, y, w, h)` of the target in pixels in the start frame; `(T, 4)` boxes for T targets.
+        tracker: name in the catalogue, path of a model, or a tracker that `lockon.load` gave.
+        start: frame number from 0, or time (`"4.5s"`, `"1:02.5"`), at which the boxes were drawn.
+        end: frame number or time before which to stop; the end of the video if None.
+        device: where the networks run; of no account for a tracker that is loaded already, like `precision`.
+        precision: numeric type of the networks; see `lockon.load`.
+        seed: of all randomness; the same seed gives the same track.
+
+    Yields:
+        One result per readable frame, the start frame first; `frame` and `time` are those of the video.
+
+    Raises:
+        LockonError: before any frame is tracked if an argument is wrong, later if the video breaks.
+    """
+    boxes = parse_boxes(box)
+    last = None if end is None else Moment.parse(end)
+    first = Moment.parse(start)
+    engine = tracker if isinstance(tracker, Tracker) else load(tracker, device=device, precision=precision)
+    video = source if isinstance(source, VideoSource) else open_source(source)
+    first.seek(video)
+    return _results(video, owned=video is not source, steps=follow(until(video, last), engine, boxes, seed=seed))
+
+
+def _results(video: VideoSource, owned: bool, steps: Iterable[Step]) -> Iterator[Result]:
+    try:
+        for step in steps:
+            yield step.result
+    finally:
+        if owned:
+            video.close()
+
+
+def follow(frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, seed: int = 0) -> Generator[Step, None, None]:
+    """Track through frames, from boxes drawn in the first one or on from the state before it.
+
+    Raises:
+        BoxError: a box does not lie on the first frame.
+        VideoError: there is no frame.
+    """
+    remaining = iter(frames)
+    if isinstance(start, State):
+        state = start
+    else:
+        first = next(remaining, None)
+        if first is None:
+            raise VideoError("the video has no readable frame at the start. Choose another start or check the file.")
+        state = tracker.start(first.image, start, seed=seed)
+        yield Step(first, _start_result(first, start), state)
+    for frame in remaining:
+        state, result = tracker.step(state, frame.image, inplace=True)
+        yield Step(frame, replace(result, frame=frame.index, time=frame.time), state)
+
+
+def until(frames: Iterable[Frame], end: Moment | None) -> Iterable[Frame]:
+    """The frames before `end`."""
+    return frames if end is None else takewhile(lambda frame: not end.is_reached_by(frame), frames)
+
+
+def parse_boxes(box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"]) -> Boxes:
+    """Read one box, or several.
+
+    Raises:
+        BoxError: a box is malformed.
+    """
+    if isinstance(box, str) or len(box) == 0 or np.isscalar(box[0]):
+        return Box.parse(cast(OneBox, box))
+    return np.array([Box.parse(one) for one in cast(Sequence[OneBox], box)])
+
+
+def _start_result(frame: Frame, boxes: Boxes) -> Result:
+    """What is known of the start frame: the user drew the boxes."""
+    if isinstance(boxes, Box):
+        return Result(frame.index, boxes, 1.0, True, Status.FOUND, time=frame.time)
+    count = len(boxes)
+    found = (Status.FOUND,) * count
+    return Result(frame.index, boxes, np.ones(count), np.ones(count, dtype=bool), found, time=frame.time)
