@@ -13,26 +13,34 @@ from lockon.errors import CheckpointError
 from lockon.networks.tracker_net import TrackerNet, build
 from lockon.tracking import PRESETS, Tracker
 from lockon.tracking.precision import Precision
+from lockon.tracking.profiling import Timer
 from lockon.zoo.catalogue import Entry, find_entry
 from lockon.zoo.checkpoints import OPTIONAL_SUFFIX, compare, read_checkpoint, shapes_of
 from lockon.zoo.matching import fitting, identify
 from lockon.zoo.store import Card, card_path, digest, locate, models_folder, read_model, write_model
 
 
-def load(name_or_path: str | Path, *, device: torch.device | str = "cpu", precision: Precision = "fp32") -> Tracker:
+def load(
+    name_or_path: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    precision: Precision = "fp32",
+    timer: Timer | None = None,
+) -> Tracker:
     """A tracker, ready to start.
 
     Args:
         name_or_path: name in the catalogue, a model file with its card, or a checkpoint.
         device: where it runs.
         precision: numeric type of its networks; `fp32` is the reference.
+        timer: told how long each stage of a frame takes.
 
     Raises:
         UnknownNameError: It is neither a name nor a file.
         CheckpointError: The weights are not on this machine (the message says how to get them), or unfit.
     """
     network, entry = load_network(name_or_path)
-    return Tracker(network, PRESETS[entry.name], name=entry.name, device=device, precision=precision)
+    return Tracker(network, PRESETS[entry.name], name=entry.name, device=device, precision=precision, timer=timer)
 
 
 def load_network(name_or_path: str | Path) -> tuple[TrackerNet, Entry]:
@@ -118,8 +126,9 @@ def _assemble(
     difference = compare(shapes_of(state_dict), expected)
     if difference:
         raise CheckpointError(f"the weights do not fit '{constructor}' with {dict(arguments)}:\n{difference}")
-    counters = {key: torch.zeros(shape).long() for key, shape in expected.items() if key.endswith(OPTIONAL_SUFFIX)}
-    network.load_state_dict(counters | {key: value.float() for key, value in state_dict.items()}, assign=True)
+    weights = {key: value.float() for key, value in state_dict.items() if not key.endswith(OPTIONAL_SUFFIX)}
+    counters = {key: torch.zeros(shape).long() for key, shape in expected.items() if key not in weights}
+    network.load_state_dict(weights | counters, assign=True)
     return network.eval()
 
 
