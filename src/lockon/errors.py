@@ -38,6 +38,10 @@ class StateError(LockonError, ValueError):
     """A saved track is unreadable or belongs to another tracker."""
 
 
+class DeviceError(LockonError, RuntimeError):
+    """A device that networks should run on does not exist here."""
+
+
 class UnknownNameError(LockonError, KeyError):
     """A name is not in its catalogue; the message suggests the nearest one."""
 

@@ -38,6 +38,9 @@ class Step:
     """Of the track after this frame; valid until the next step."""
 
 
+Steps = Generator[Step, None, None]
+
+
 def track(
     source: str | Path | int | VideoSource,
     box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"],
@@ -76,7 +79,7 @@ def track(
     return _results(video, owned=video is not source, steps=follow(until(video, last), engine, boxes, seed=seed))
 
 
-def _results(video: VideoSource, owned: bool, steps: Iterable[Step]) -> Iterator[Result]:
+def _results(video: VideoSource, owned: bool, steps: Steps) -> Iterator[Result]:
     try:
         for step in steps:
             yield step.result
@@ -85,7 +88,7 @@ def _results(video: VideoSource, owned: bool, steps: Iterable[Step]) -> Iterator
             video.close()
 
 
-def follow(frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, seed: int = 0) -> Generator[Step, None, None]:
+def follow(frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, seed: int = 0) -> Steps:
     """Track through frames, from boxes drawn in the first one or on from the state before it.
 
     Raises:

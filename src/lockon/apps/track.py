@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, fields, replace
 from itertools import chain
@@ -13,7 +13,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
-from lockon.apps.api import DEFAULT_TRACKER, Boxes, Step, follow, parse_boxes, until
+from lockon.apps.api import DEFAULT_TRACKER, Boxes, Step, Steps, follow, parse_boxes, until
 from lockon.apps.interrupts import StopRequest, deferred_interrupts
 from lockon.apps.moments import Moment
 from lockon.apps.outputs import OutputPaths, Outputs, StateKeeper
@@ -76,7 +76,7 @@ class Track:
 
     def run(self) -> int:
         """Track, and return the exit status."""
-        state = State.load(self.resume, self.device) if self.resume else None
+        state = State.load(self.resume) if self.resume else None
         if (state is None) == (not self.box):
             raise BoxError("mark the target with --box X,Y,W,H, or go on with --resume STATE; one of the two.")
         targets = state or parse_boxes(self.box if len(self.box) > 1 else self.box[0])
@@ -94,6 +94,8 @@ class Track:
                 sound = self.video if self.keep_audio else None
                 sink = stack.enter_context(open_sink(paths.video, source.info.frame_rate, audio_from=sound))
             tracker = load(self.tracker, device=self.device, precision=self.precision)
+            if isinstance(targets, State):
+                targets = targets.to(tracker.device)
             steps = _steps(until(source, last), tracker, targets, past if sink else (), self.seed)
             return self._record(_Recording(source, steps, paths, sink, past))
 
@@ -177,7 +179,7 @@ class _Recording:
     """A track that is about to run."""
 
     source: VideoSource
-    steps: Generator[Step, None, None]
+    steps: Steps
     paths: OutputPaths
     sink: FrameSink | None
     past: Sequence[Result]
@@ -198,7 +200,7 @@ def arguments(options: Track) -> list[str]:
 
 def _steps(
     frames: Iterable[Frame], tracker: Tracker, targets: Boxes | State, past: Sequence[Result], seed: int
-) -> Generator[Step, None, None]:
+) -> Steps:
     """The past once more, then what follows."""
     remaining = iter(frames)
     if past and isinstance(targets, State):

@@ -1,4 +1,4 @@
-"""Numeric types of the networks, in one place; solvers and geometry always run in float32."""
+"""Devices and numeric types of the networks, in one place; solvers and geometry always run in float32."""
 
 from __future__ import annotations
 
@@ -7,9 +7,26 @@ from typing import Literal
 import torch
 from torch import nn
 
+from lockon.errors import DeviceError
+
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def usable_device(name: torch.device | str) -> torch.device:
+    """The device of this name.
+
+    Raises:
+        DeviceError: PyTorch cannot use it here.
+    """
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # the latter is what builds of PyTorch without CUDA raise
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise DeviceError(
+            f"device '{name}' cannot be used: {reason}. Choose another; `lockon doctor` lists those of this machine."
+        ) from error
 
 
 def network_dtype(precision: Precision, device: torch.device) -> torch.dtype:

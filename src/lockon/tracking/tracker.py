@@ -37,7 +37,7 @@ from lockon.tracking.localisers import (
     TargetModelConfig,
     TargetModelLocaliser,
 )
-from lockon.tracking.precision import Precision, cast_convolutions, network_dtype
+from lockon.tracking.precision import Precision, cast_convolutions, network_dtype, usable_device
 from lockon.tracking.profiling import NoTimer, Timer
 from lockon.tracking.randomness import CounterRandomness, Purpose, Randomness
 from lockon.tracking.search import SearchRegions, cut_search_regions, features_of
@@ -79,7 +79,7 @@ class Tracker:
     ) -> None:
         self.name = name
         self.config = config
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         self.timer: Timer = timer or NoTimer()
         self._randomness: Randomness = randomness or CounterRandomness()
         self._dtype = network_dtype(precision, self.device)
