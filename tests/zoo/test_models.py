@@ -16,9 +16,9 @@ from torch import Tensor
 from lockon.errors import CheckpointError, UnknownNameError
 from lockon.networks.filter_optimizers import PrDimpOptimizer
 from lockon.networks.tracker_net import TrackerNet, build
-from lockon.zoo import entries, import_checkpoint, load, load_network, locate, read_model, write_model
+from lockon.zoo import Card, entries, import_checkpoint, load, load_network, locate, read_model, write_model
 from lockon.zoo.checkpoints import NEVER_EVALUATED, Shapes, manifest
-from lockon.zoo.store import card_path, packaged_models
+from lockon.zoo.store import card_path
 
 Weights = OrderedDict[str, Tensor]
 
@@ -234,6 +234,15 @@ def test_unknown_names_and_absent_files_are_told_apart() -> None:
             load(name)
 
 
+def test_a_name_of_the_catalogue_wins_over_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dimp18").write_bytes(b"not weights")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="not on this machine"):
+        load("dimp18")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load(tmp_path / "dimp18")
+
+
 def test_a_changed_model_or_card_is_refused(tmp_path: Path, atom: Weights) -> None:
     torch.save(atom, tmp_path / "x.pth")
     path = import_checkpoint(tmp_path / "x.pth", "atom", tmp_path / "models")
@@ -274,10 +283,17 @@ def test_the_models_folder_is_below_the_home_folder_by_default(monkeypatch: pyte
         load("dimp18")
 
 
-def test_the_packaged_tracker_is_complete_and_verified(tmp_path: Path) -> None:
+def test_a_model_of_the_package_is_found_without_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockon.zoo.store.packaged_models", lambda: tmp_path / "package")
+    with pytest.raises(CheckpointError, match="the package lacks the weights of 'lockon_s'"):
+        load_network("lockon_s")
+    state = build("lockon_s").state_dict()
+    half = {key: value.half() if value.ndim > 1 else value for key, value in state.items()}
+    card = Card(constructor="lockon_s", tracker="lockon_s", licence="Apache-2.0", origin="here")
+    path = write_model(tmp_path / "package" / "lockon_s.safetensors", half, card)
     network, entry = load_network("lockon_s")
-    assert entry.weights.licence == "Apache-2.0"
-    assert network.classifier is not None
-    assert locate(entry) == packaged_models() / "lockon_s.safetensors"
+    assert locate(entry) == path
+    assert_holds(network, OrderedDict(half))
+    assert {k: v.dtype for k, v in network.state_dict().items()} == {k: v.dtype for k, v in state.items()}
     with pytest.raises(CheckpointError, match="are in the package"):
         import_checkpoint(tmp_path / "x.pth", "lockon_s")

@@ -14,7 +14,7 @@ from lockon.networks.tracker_net import TrackerNet, build
 from lockon.tracking import PRESETS, Tracker
 from lockon.tracking.precision import Precision
 from lockon.tracking.profiling import Timer
-from lockon.zoo.catalogue import Entry, find_entry
+from lockon.zoo.catalogue import Entry, entries, find_entry
 from lockon.zoo.checkpoints import OPTIONAL_SUFFIX, compare, read_checkpoint, shapes_of
 from lockon.zoo.matching import fitting, identify
 from lockon.zoo.store import Card, card_path, digest, locate, models_folder, read_model, write_model
@@ -49,10 +49,11 @@ def load_network(name_or_path: str | Path) -> tuple[TrackerNet, Entry]:
     Argument and errors are those of `load`.
     """
     path = Path(name_or_path)
-    if path.is_file():
-        return _load_file(path)
-    if path.suffix or len(path.parts) > 1:
-        raise CheckpointError(f"there is no file {path}.")
+    if str(name_or_path) not in {entry.name for entry in entries()}:
+        if path.is_file():
+            return _load_file(path)
+        if path.suffix or len(path.parts) > 1:
+            raise CheckpointError(f"there is no file {path}.")
     entry = find_entry(str(name_or_path))
     model = locate(entry)
     if model is None:
