@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lockon.nn.distance_map import gaussian_map
-from lockon.nn.filters import apply_filter_same
+from lockon.nn.filters import apply_filter_same, project
 from lockon.nn.fourier import hann_window_origin, interpolation_matrix
 from lockon.nn.gauss_newton import (
     ATOM_FIRST_FRAME,
@@ -135,8 +135,7 @@ class OnlineLocaliser:
     ) -> Float[Tensor, "targets scales projected rows cols"]:
         """See `Localiser`: projected features."""
         assert model.projections is not None
-        projected = model.projections[:, None] @ features.flatten(3)
-        return projected.reshape(*projected.shape[:3], *features.shape[3:])
+        return project(features, model.projections)
 
     def scores(
         self, model: TargetModel, samples: Float[Tensor, "targets scales projected rows cols"]
