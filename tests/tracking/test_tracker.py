@@ -1,4 +1,4 @@
-"""The contract of a tracker: batches, resumption, randomness, inputs. Weights are random; accuracy is tested elsewhere."""
+"""The contract of a tracker: batches, resumption, seeds, inputs. Weights are random; accuracy is tested elsewhere."""
 
 from __future__ import annotations
 
@@ -272,6 +272,7 @@ def test_densities_are_distributions_around_the_box():
     inside = (density.centre_mean_xy >= region[:, :2]) & (density.centre_mean_xy <= region[:, :2] + region[:, 2:])
     assert inside.all()
     assert density[1].centre_map.shape == (17, 17)
+    atom = make("atom")
+    state = atom.start(frames[0], BOX)
     with pytest.raises(LockonError, match="no densities"):
-        atom = make("atom")
-        atom.step(atom.start(frames[0], BOX), frames[1], density=True)
+        atom.step(state, frames[1], density=True)
