@@ -39,15 +39,19 @@ def load(
         UnknownNameError: It is neither a name nor a file.
         CheckpointError: The weights are not on this machine (the message says how to get them), or unfit.
     """
-    network, entry = load_network(name_or_path)
+    network, entry = load_network(name_or_path, weights=weights)
     return Tracker(network, PRESETS[entry.name], name=entry.name, device=device, precision=precision, timer=timer)
 
 
-def load_network(name_or_path: str | Path) -> tuple[TrackerNet, Entry]:
+def load_network(name_or_path: str | Path, *, weights: str | Path | None = None) -> tuple[TrackerNet, Entry]:
     """A network with its weights, in float32 and evaluation mode on the CPU, and the entry it belongs to.
 
-    Argument and errors are those of `load`.
+    Arguments and errors are those of `load`.
     """
+    if weights is not None:
+        entry = find_entry(str(name_or_path))
+        state_dict, arguments = fitting(read_checkpoint(weights), entry)
+        return _assemble(entry, entry.weights.constructor, arguments, state_dict), entry
     path = Path(name_or_path)
     if str(name_or_path) not in {entry.name for entry in entries()}:
         if path.is_file():
