@@ -9,7 +9,10 @@ from typing import Annotated
 import tyro
 from tyro.conf import subcommand
 
+from lockon.apps.bench import Bench
+from lockon.apps.demo import Demo
 from lockon.apps.doctor import Doctor
+from lockon.apps.models import Models
 from lockon.apps.track import Track
 from lockon.errors import LockonError
 
@@ -17,7 +20,13 @@ DESCRIPTION = """Mark any object in the first frame of a video and follow it to 
 
 `lockon COMMAND --help` explains a command. With --debug anywhere, an error shows its traceback."""
 
-Command = Annotated[Track, subcommand("track")] | Annotated[Doctor, subcommand("doctor")]
+Command = (
+    Annotated[Track, subcommand("track")]
+    | Annotated[Demo, subcommand("demo")]
+    | Models
+    | Annotated[Bench, subcommand("bench")]
+    | Annotated[Doctor, subcommand("doctor")]
+)
 
 USER_ERROR = 2
 INTERRUPTED = 130

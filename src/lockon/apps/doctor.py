@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
 import av
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch.nn import functional
+
+from lockon.errors import OutputError
+from lockon.video.encoder import find_encoder
+from lockon.zoo import entries, locate, models_folder
 
 DEVELOPER_EXTRAS = {"test", "dev"}
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -44,13 +47,14 @@ class Doctor:
     """
 
     def run(self) -> int:
-        """Print the report; the exit status is 0 when tracking works."""
+        """Print the report."""
         speeds = {device: conv_speeds(device) for device in _devices()}
         sections = {
             "Installed": list(versions()),
             "Processor": list(processors(speeds)),
             "Video": list(video()),
             "Options": list(extras()),
+            "Models": list(models()),
         }
         _print(sections, recommendation(speeds))
         return 0
@@ -82,10 +86,11 @@ def processors(speeds: dict[str, dict[str, float]]) -> Iterator[Finding]:
 
 def video() -> Iterator[Finding]:
     """Codecs for reading and writing video."""
-    for name in ("h264", "hevc", "vp9", "av1", "mpeg4"):
-        yield Finding(f"read {name}", *_codec(name, "r"))
-    usable = _codec("libx264", "w")
-    yield Finding("write H.264", *usable, None if usable[1] else "pip install --force-reinstall av")
+    yield from map(_decoder, ("h264", "hevc", "vp9", "av1", "mpeg4"))
+    try:
+        yield Finding("write H.264", find_encoder())
+    except OutputError as error:
+        yield Finding("write H.264", str(error), False, "pip install --force-reinstall av")
 
 
 def extras() -> Iterator[Finding]:
@@ -102,12 +107,22 @@ def extras() -> Iterator[Finding]:
             yield Finding(extra, f"installed: {', '.join(names)}")
 
 
+def models() -> Iterator[Finding]:
+    """The folder of imported models, and the trackers that have their weights."""
+    yield Finding("folder", str(models_folder()))
+    ready = [entry.name for entry in entries() if locate(entry)]
+    for name in ready:
+        yield Finding(name, "ready")
+    others = [entry.name for entry in entries() if entry.name not in ready]
+    if others:
+        remedy = f"lockon models show {others[0]}"
+        yield Finding("others", f"{len(others)} need weights: {', '.join(others)}", False, remedy)
+
+
 def conv_speeds(device: str) -> dict[str, float]:
     """Median milliseconds of a 3×3 convolution of 64 to 64 channels in fp32 and in bf16."""
-    return {name: _conv_milliseconds(device, dtype) for name, dtype in PRECISIONS.items()}
-
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    types = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    return {name: _conv_milliseconds(device, dtype) for name, dtype in types.items()}
 
 
 def _conv_milliseconds(device: str, dtype: torch.dtype, repeats: int = 15) -> float:
@@ -152,11 +167,11 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _codec(name: str, mode: Literal["r", "w"]) -> tuple[str, bool]:
+def _decoder(name: str) -> Finding:
     try:
-        return str(av.codec.Codec(name, mode).long_name), True
+        return Finding(f"read {name}", str(av.codec.Codec(name, "r").long_name))
     except ValueError:
-        return "not in the installed libav", False
+        return Finding(f"read {name}", "not in this build of PyAV", usable=False)
 
 
 def _cpu_flags() -> set[str]:
@@ -176,7 +191,6 @@ def _print(sections: dict[str, list[Finding]], settings: str) -> None:
         for finding in findings:
             table.add_row("[green]✓[/]" if finding.usable else "[yellow]–[/]", finding.name, finding.detail)
     console.print(table)
-    remedies = [finding for findings in sections.values() for finding in findings if finding.remedy]
-    for finding in remedies:
+    for finding in (finding for findings in sections.values() for finding in findings if finding.remedy):
         print(f"For '{finding.name}' type: {finding.remedy}")
     print(f"Recommended here: lockon track … {settings}")

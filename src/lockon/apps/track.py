@@ -63,9 +63,9 @@ class Track:
     """Write no annotated video."""
     keep_audio: FlagCreatePairsOff[bool] = False
     """Copy the sound into the annotated video."""
-    start: str = "0"
+    start: Annotated[str, arg(metavar="WHEN")] = "0"
     """Frame number or time (4.5s, 1:02.5) at which the boxes were drawn."""
-    end: str | None = None
+    end: Annotated[str | None, arg(metavar="WHEN")] = None
     """Frame number or time before which to stop."""
     save_state: Annotated[Path | None, arg(metavar="PATH")] = None
     """Where to save the state when the track ends. Default: beside the trajectory, and only when interrupted."""

@@ -1,0 +1,132 @@
+"""`lockon bench`: where the time of a frame goes on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.console import Console
+from rich.table import Table
+
+from lockon.apps.api import DEFAULT_TRACKER, follow
+from lockon.boxes import Box
+from lockon.data.synthetic import SyntheticWorld
+from lockon.errors import BoxError
+from lockon.tracking.precision import Precision
+from lockon.tracking.profiling import Stage, StageTimer
+from lockon.types import Frame
+from lockon.video import VideoSource, annotate, open_sink, open_source
+from lockon.zoo import load
+
+CLIP_SIZE = (640, 480)
+CLIP_FRAMES = 60
+"""The built-in clip is this long and then starts again."""
+PAN = 40
+"""Pixels that the view of the built-in clip pans over its picture."""
+WARM_UP = 5
+"""Frames before the clock starts."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure how long each stage of a frame takes, from decoding to drawing.
+
+    For example: `lockon bench --tracker lockon_s --precision bf16 --targets 4`
+    """
+
+    tracker: str = DEFAULT_TRACKER
+    """Name (see `lockon models list`) or path of a model."""
+    targets: int = 1
+    """How many objects are followed at once."""
+    device: str = "cpu"
+    """Where the networks run: cpu, cuda, cuda:1, …"""
+    precision: Precision = "fp32"
+    """Numeric type of the networks."""
+    frames: int = 100
+    """Frames to measure, after a few to warm up."""
+    video: str | None = None
+    """Video to measure on; a built-in clip of 640×480 pixels if none is given."""
+
+    def run(self) -> int:
+        """Measure, and print the table."""
+        if self.targets < 1 or self.frames < 1:
+            raise BoxError("a measurement needs at least one target and one frame.")
+        timer = StageTimer(self.device)
+        tracker = load(self.tracker, device=self.device, precision=self.precision, timer=timer)
+        with _clip(self.video) as source:
+            boxes = grid(self.targets, source.info.width, source.info.height)
+            steps = follow(_timed(_endless(source), timer), tracker, boxes)
+            for step in islice(steps, WARM_UP):
+                annotate(step.frame.image, step.result)
+            timer.seconds.clear()
+            start = time.perf_counter()
+            for step in islice(steps, self.frames):
+                with timer.stage("draw"):
+                    annotate(step.frame.image, step.result)
+            elapsed = time.perf_counter() - start
+            steps.close()
+        threads = torch.get_num_threads()
+        print(f"{self.tracker}, {self.targets} target(s), {self.device} {self.precision}, {threads} threads")
+        Console().print(table(timer.seconds, elapsed, self.frames))
+        return 0
+
+
+def table(seconds: dict[Stage, float], elapsed: float, frames: int) -> Table:
+    """Milliseconds per frame and share of each stage, and the frame rate."""
+    rows = [(stage, seconds.get(stage, 0.0)) for stage in get_args(Stage)]
+    rows.append(("other", max(elapsed - sum(seconds.values()), 0.0)))
+    result = Table("stage", "ms / frame", "share", box=None)
+    for name, value in rows:
+        result.add_row(name, f"{value / frames * 1000:.2f}", f"{value / elapsed:.0%}")
+    result.add_row("all", f"{elapsed / frames * 1000:.2f}", f"{frames / elapsed:.1f} FPS", style="bold")
+    return result
+
+
+def grid(targets: int, width: int, height: int) -> Float[np.ndarray, "targets 4"]:
+    """Boxes spread over an image, each a tenth of its shorter side."""
+    columns = int(np.ceil(np.sqrt(targets)))
+    rows = int(np.ceil(targets / columns))
+    side = min(width, height) / 10
+    centres = [((c + 0.5) * width / columns, (r + 0.5) * height / rows) for r in range(rows) for c in range(columns)]
+    return np.array([Box(x - side / 2, y - side / 2, side, side) for x, y in centres[:targets]])
+
+
+def _endless(source: VideoSource) -> Iterator[Frame]:
+    while True:
+        yield from source
+
+
+def _timed(frames: Iterator[Frame], timer: StageTimer) -> Iterator[Frame]:
+    while True:
+        with timer.stage("decode"):
+            frame = next(frames)
+        yield frame
+
+
+@contextmanager
+def _clip(video: str | None) -> Iterator[VideoSource]:
+    """The user's video, or one in which the view pans over a synthetic picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = video or str(_write_clip(Path(folder) / "clip.mp4"))
+        with open_source(path) as source:
+            yield source
+
+
+def _write_clip(path: Path) -> Path:
+    width, height = CLIP_SIZE
+    sequence = SyntheticWorld().sequence(0)
+    picture = sequence.render(0, Box(0, 0, *sequence.frame_size), (height + PAN, width + PAN))
+    with open_sink(path, 25) as sink:
+        for angle in 2 * np.pi * np.arange(CLIP_FRAMES) / CLIP_FRAMES:
+            left, top = (round(PAN / 2 * (1 + turn)) for turn in (np.cos(angle), np.sin(angle)))
+            sink.write(picture[top : top + height, left : left + width])
+    return path
