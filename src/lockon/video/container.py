@@ -13,7 +13,7 @@ from av.stream import Disposition
 
 from lockon.errors import VideoError
 from lockon.types import Frame
-from lockon.video.reading import Clock, Reading, TailLostError, announces_pictures
+from lockon.video.reading import Clock, Reading, TailLostError, announcements_of
 from lockon.video.report import BadFrame
 from lockon.video.sequencer import Sequencer
 from lockon.video.source import DEFAULT_FRAME_RATE, Items, SourceKind, VideoInfo
@@ -107,7 +107,7 @@ def open_reading(
     """
     container, stream = target.open()
     stream.thread_type = threads
-    sequencer: Sequencer[av.VideoFrame] = Sequencer(announces_pictures(container, stream), number_of)
+    sequencer: Sequencer[av.VideoFrame] = Sequencer(announcements_of(container, stream), number_of)
     rate = _frame_rate(stream) or DEFAULT_FRAME_RATE
     clock = Clock(seconds_per_tick(stream), rate, from_first=is_live(target, container))
     return container, stream, Reading(container, stream, sequencer, clock)

@@ -153,7 +153,7 @@ def _short_side(canvas: Image) -> int:
 
 
 def _line_width(canvas: Image) -> int:
-    return max(1, round(_short_side(canvas) / 360))
+    return max(1, round(_short_side(canvas) / 240))
 
 
 def _letter_size(canvas: Image) -> int:

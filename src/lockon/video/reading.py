@@ -12,7 +12,7 @@ from av.codec.context import ThreadType
 from lockon.types import Frame
 from lockon.video.pixels import RgbConverter
 from lockon.video.report import BadFrame
-from lockon.video.sequencer import Numbered, Sequencer
+from lockon.video.sequencer import Announcements, Numbered, Sequencer
 from lockon.video.source import Items
 
 _ONE_PICTURE_A_PACKET = frozenset(
@@ -20,6 +20,10 @@ _ONE_PICTURE_A_PACKET = frozenset(
 )
 """Codecs whose every packet is one picture to show. Others have packets without (VP8's hidden reference frames,
 MPEG-4's empty frames, but not in MP4), so that a picture that does not come says nothing."""
+
+
+_BROADCAST_FORMATS = frozenset(["mpegts", "hls", "rtsp", "rtp", "sdp", "flv"])
+"""Formats that are joined midway; what comes before the first keyframe was never meant for us."""
 
 
 class TailLostError(Exception):
@@ -131,12 +135,14 @@ class Reading:
         return None if self._scrambled else picture.pts
 
 
-def announces_pictures(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
-    """Whether every packet is one picture to show and carries its time."""
+def announcements_of(container: av.container.InputContainer, stream: av.VideoStream) -> Announcements | None:
+    """For packets of which each is one picture to show and carries its time; None for others."""
     if container.format.name == "mpeg" or has_scrambled_times(container, stream):  # MPEG-PS times some packets only
-        return False
+        return None
     codec = stream.codec_context.codec.canonical_name
-    return codec in _ONE_PICTURE_A_PACKET or (codec == "mpeg4" and "mp4" in container.format.name)
+    if codec not in _ONE_PICTURE_A_PACKET and not (codec == "mpeg4" and "mp4" in container.format.name):
+        return None
+    return Announcements(from_keyframe=container.format.name in _BROADCAST_FORMATS)
 
 
 def has_scrambled_times(container: av.container.InputContainer, stream: av.VideoStream) -> bool:

@@ -42,13 +42,17 @@ class TimedPacket(Protocol):
 class Announcements:
     """Timestamps of the pictures that packets announce, in decoding order.
 
-    Pictures before the first keyframe cannot be decoded (a recording that was cut, a broadcast joined midway) and
-    pictures marked to be discarded (edit lists) are not shown: both have no number.
+    Pictures marked to be discarded (edit lists) are not shown and have no number; neither have those that are shown
+    before the start, which cannot be decoded.
+
+    Args:
+        from_keyframe: whether the start is the first keyframe (a broadcast joined midway) or the first packet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, from_keyframe: bool) -> None:
+        self._from_keyframe = from_keyframe
         self.start: int | None = None
-        """Timestamp of the first keyframe."""
+        """Timestamp of the first picture that counts."""
         self.reliable = True
         """False once a packet has no timestamp or the clock jumps back: then timestamps identify nothing."""
         self._dts: int | None = None
@@ -59,7 +63,7 @@ class Announcements:
             self.reliable = False
             return None
         self._dts = packet.dts
-        if self.start is None and packet.is_keyframe:
+        if self.start is None and (packet.is_keyframe or not self._from_keyframe):
             self.start = packet.pts
         if self.start is None or packet.pts < self.start or packet.is_discard:
             return None
@@ -70,15 +74,14 @@ class Sequencer(Generic[Picture]):
     """Gives out `(number, picture)` in order of time, `(number, None)` for a picture that was announced but lost.
 
     Args:
-        announced: False where packets do not announce their pictures reliably: pictures are numbered as they come.
+        announcements: None where packets do not announce their pictures: those are numbered as they come.
         number_of: number of the picture at a timestamp, asked for the first one; from 0 without.
     """
 
-    def __init__(self, announced: bool, number_of: Callable[[int], int] | None = None) -> None:
+    def __init__(self, announcements: Announcements | None, number_of: Callable[[int], int] | None = None) -> None:
         self.next = 0
         """Number of the next picture."""
-        self._announcements = Announcements()
-        self._counting = announced
+        self._announcements = announcements
         self._number_of = number_of
         self._expected: list[int] = []
         self._held: list[tuple[int, int, Picture]] = []
@@ -87,7 +90,7 @@ class Sequencer(Generic[Picture]):
 
     def announce(self, packet: TimedPacket) -> Numbered[Picture]:
         """A packet goes to the decoder."""
-        if not self._counting:
+        if self._announcements is None:
             return
         timestamp = self._announcements.timestamp(packet)
         if not self._announcements.reliable:
@@ -99,16 +102,16 @@ class Sequencer(Generic[Picture]):
 
     def arrive(self, timestamp: int | None, picture: Picture) -> Numbered[Picture]:
         """A picture came out of the decoder."""
-        if self._counting and timestamp in self._expected:
+        if timestamp is not None and timestamp in self._expected:
             heappush(self._held, (timestamp, next(self._arrivals), picture))
             yield from self._release(_MOST_HELD)
-        elif not (self._counting and self._passed(timestamp)):
+        elif not self._passed(timestamp):
             yield from self._number_as_they_come()
             yield self._count(), picture
 
     def lose(self) -> Numbered[Picture]:
         """The decoder reported an error. Where pictures are announced their absence will tell."""
-        if not self._counting:
+        if self._announcements is None:
             yield self._count(), None
 
     def finish(self) -> Numbered[Picture]:
@@ -120,11 +123,13 @@ class Sequencer(Generic[Picture]):
 
     def _passed(self, timestamp: int | None) -> bool:
         """Whether a picture is from before the start, or comes after it was given out as lost."""
+        if timestamp is None or self._announcements is None:
+            return False
         before = self._announcements.start if self._last is None else self._last
-        return timestamp is not None and before is not None and timestamp <= before
+        return before is not None and timestamp <= before
 
     def _number_as_they_come(self) -> Numbered[Picture]:
-        self._counting = False
+        self._announcements = None
         self._expected.clear()
         yield from self._release(0)
 

@@ -13,9 +13,8 @@ import av
 from lockon.errors import VideoError
 from lockon.types import Frame
 from lockon.video.container import Opening, Target, Threads, declared_duration, open_reading, seconds_per_tick
-from lockon.video.reading import Reading, TailLostError, announces_pictures
+from lockon.video.reading import Reading, TailLostError, announcements_of
 from lockon.video.report import BadFrame
-from lockon.video.sequencer import Announcements
 from lockon.video.source import DEFAULT_FRAME_RATE, BadFramePolicy, Items, VideoSource
 
 _SHORTFALL_SECONDS = 0.1
@@ -116,9 +115,9 @@ class VideoFile(VideoSource):
         """From one pass over the packets without decoding; None where packets do not tell the frames."""
         container, stream = self._target.open()
         with closing(container):
-            if not announces_pictures(container, stream):
+            announcements = announcements_of(container, stream)
+            if announcements is None:
                 return None
-            announcements = Announcements()
             times, keys, packets = [], [], 0
             try:
                 for packet in container.demux(stream):
