@@ -21,8 +21,9 @@ from lockon.zoo.store import Card, card_path, digest, locate, models_folder, rea
 
 
 def load(
-    name_or_path: str | Path,
+    name_or_path: str | Path = "lockon_s",
     *,
+    weights: str | Path | None = None,
     device: torch.device | str = "cpu",
     precision: Precision = "fp32",
     timer: Timer | None = None,
@@ -31,6 +32,7 @@ def load(
 
     Args:
         name_or_path: name in the catalogue, a model file with its card, or a checkpoint.
+        weights: checkpoint to use with the tracker of that name, instead of the weights it has on this machine.
         device: where it runs.
         precision: numeric type of its networks; `fp32` is the reference.
         timer: told how long each stage of a frame takes.
