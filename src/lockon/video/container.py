@@ -18,9 +18,6 @@ from lockon.video.report import BadFrame
 from lockon.video.sequencer import Sequencer
 from lockon.video.source import DEFAULT_FRAME_RATE, Items, SourceKind, VideoInfo
 
-_TEXT_FORMATS = frozenset(["tty", "bin", "adf", "idf", "xbin"])
-"""Formats in which FFmpeg draws text as a picture: it takes any .txt for one."""
-
 _HIGHEST_RATE = 1000
 """Frames per second above which a declared rate is the tick of a clock (90000), not a rate."""
 
@@ -67,8 +64,6 @@ class Target:
             raise
 
     def _video_track(self, container: av.container.InputContainer) -> av.VideoStream:
-        if container.format.name in _TEXT_FORMATS:
-            raise VideoError(f"{self.name} is not a video: it contains text. Check that it is the file you mean.")
         tracks = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
         if not tracks:
             holds = "only sound" if container.streams.audio else "no video track"

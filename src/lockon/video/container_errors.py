@@ -12,6 +12,9 @@ from lockon.errors import VideoError
 
 _SNIFFED_BYTES = 4096
 
+_PLAYLISTS = (b"#EXTM3U", b"v=0", b"ffconcat", b"<?xml", b"<MPD")
+"""Text that names a video: HLS, SDP, FFmpeg's own, DASH."""
+
 
 def check_file(path: Path) -> None:
     """Raise a `VideoError` for a file that no decoder needs to look at."""
@@ -26,6 +29,8 @@ def check_file(path: Path) -> None:
         ) from error
     if not head:
         raise VideoError(f"'{path}' is empty (0 bytes). Copy or record it again.")
+    if _is_text(head) and not head.startswith(_PLAYLISTS):  # FFmpeg would hear MP3 in it, or draw it as a picture
+        raise VideoError(f"'{path}' is not a video: it contains text. Check that it is the file you mean.")
 
 
 def explain_file(path: Path, error: Exception) -> VideoError:
@@ -37,8 +42,6 @@ def explain_file(path: Path, error: Exception) -> VideoError:
             f"'{path}' is an MP4 file without its index (moov): the recording or the copy was cut off before it was "
             "finished. Copy it again, or repair it with a tool such as untrunc."
         )
-    if _is_text(head):
-        return VideoError(f"'{path}' is not a video: it contains text. Check that it is the file you mean.")
     return VideoError(
         f"'{path}' is not a video in a format that can be read ({reason(error)}). Check that it plays elsewhere; "
         "if so, convert it to MP4, e.g. with 'ffmpeg -i INPUT OUTPUT.mp4'."
