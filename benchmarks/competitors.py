@@ -87,11 +87,10 @@ class LockonCompetitor:
 
     stochastic = True
 
-    def __init__(self, label: str, name: str, device: str, precision: str, weights: Path | None = None) -> None:
+    def __init__(self, label: str, tracker: lockon.Tracker) -> None:
         self.label = label
-        self._tracker = lockon.load(name, device=device, precision=precision, weights=weights)
-        self._on_gpu = torch.device(device).type == "cuda"
-        self._state: Any = None
+        self._tracker = tracker
+        self._state: lockon.State | None = None
 
     def prepare(self, image: Image) -> Image:
         """RGB is what Lockon takes."""
@@ -105,16 +104,17 @@ class LockonCompetitor:
 
     def step(self, image: Image) -> Observation:
         """Track into the next frame and update the target model."""
-        self._state, result = self._tracker.step(self._state, image)
+        assert self._state is not None, "start comes before step"
+        self._state, result = self._tracker.step(self._state, image, inplace=True)
         self._state = self._tracker.learn(self._state)
         self._wait()
-        box = Box(*(float(value) for value in result.box))
-        return Observation(box, present=bool(result.present), score=float(result.score))
+        one = result[0]
+        return Observation(Box(*one.box), present=bool(one.present), score=float(one.score))
 
     def _wait(self) -> None:
         # Without it the clock would stop while the GPU still learns.
-        if self._on_gpu:
-            torch.cuda.synchronize()
+        if self._tracker.device.type == "cuda":
+            torch.cuda.synchronize(self._tracker.device)
 
 
 def opencv_competitor(name: str, nanotrack: Path | None) -> OpenCvCompetitor:

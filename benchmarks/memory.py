@@ -18,6 +18,7 @@ import tyro
 import lockon
 from lockon.boxes import Box
 from lockon.errors import LockonError
+from lockon.tracking.precision import Precision
 from machine import limit_threads
 from synthetic_video import SyntheticVideo
 
@@ -32,8 +33,8 @@ class Options:
     """Length of the track."""
     device: str = "cpu"
     """cpu or cuda."""
-    precision: str = "fp32"
-    """fp32 or bf16."""
+    precision: Precision = "fp32"
+    """Numeric type of the networks."""
     threads: int = 2
     """Threads of the tracker."""
     every: int = 1_000
@@ -65,7 +66,7 @@ def measure(options: Options) -> dict[int, float]:
     readings: dict[int, float] = {}
     present = 0
     for index in range(1, options.frames + 1):
-        state, result = tracker.step(state, video.frame(index))
+        state, result = tracker.step(state, video.frame(index), inplace=True)
         state = tracker.learn(state)
         present += bool(result.present)
         if index % options.every == 0 or index in (options.settle, options.frames):

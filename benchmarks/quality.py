@@ -22,13 +22,16 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
+import lockon
 import quality_report as report
 from competitors import OPENCV_TRACKERS, Competitor, LockonCompetitor, opencv_competitor
 from lockon.data.sequences import Sequence, find_sequences
 from lockon.errors import DataError, LockonError
+from lockon.tracking.precision import Precision
 from machine import describe_machine, limit_threads
 from quality_plots import draw_plots
 from runs import Run, load_run, run_tracker, save_run, warm_up
+from text_tables import TextTable
 
 REFERENCE_TRACKER = "atom_multiscale"
 
@@ -47,8 +50,8 @@ class Options:
     """Where raw results (raw/), tables and plots go."""
     device: str = "cpu"
     """Device of the Lockon trackers: cpu or cuda."""
-    precision: str = "fp32"
-    """Precision of the Lockon trackers: fp32 or bf16."""
+    precision: Precision = "fp32"
+    """Numeric type of the Lockon trackers' networks."""
     threads: int = 2
     """Threads of every tracker."""
     seeds: int = 1
@@ -102,8 +105,13 @@ def make_competitors(options: Options) -> list[Competitor]:
 def _make_competitor(name: str, options: Options) -> Competitor:
     if name in OPENCV_TRACKERS:
         return opencv_competitor(name, options.nanotrack)
-    weights = options.trunk if name == REFERENCE_TRACKER else None
-    return LockonCompetitor(lockon_label(name, options), name, options.device, options.precision, weights)
+    source = options.trunk if name == REFERENCE_TRACKER and options.trunk is not None else name
+    tracker = lockon.load(source, device=options.device, precision=options.precision)
+    if name == REFERENCE_TRACKER != tracker.name:
+        raise DataError(
+            f"'{source}' holds weights of '{tracker.name}', not an ImageNet trunk for {REFERENCE_TRACKER}."
+        )
+    return LockonCompetitor(lockon_label(name, options), tracker)
 
 
 def lockon_label(name: str, options: Options) -> str:
@@ -155,7 +163,7 @@ def _load_runs(raw: Path, label: str, wanted: Series[tuple[Sequence, int]]) -> d
 
 
 def write_reports(
-    out: Path, reports: Series[report.TrackerReport], tables: Series[report.TextTable], notes: Series[str]
+    out: Path, reports: Series[report.TrackerReport], tables: Series[TextTable], notes: Series[str]
 ) -> None:
     """Write every table and plot of the comparison into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)

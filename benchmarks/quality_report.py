@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from lockon.data.sequences import Sequence
 from lockon.errors import DataError
 from lockon.evaluation import OnePassScores, absent_frames, mean_scores, one_pass_scores, overlap
 from runs import Run
+from text_tables import TextTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,31 +158,6 @@ def _reference_row(sequence: Sequence, runs: Series[Run], boxes: np.ndarray[Any,
         success_auc=ours.success_auc,
         reference_auc=one_pass_scores(sequence.boxes, boxes).success_auc,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """A table of text; the first column names the line, the others are numbers."""
-
-    title: str
-    columns: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
-
-    def for_terminal(self) -> Table:
-        """The table as rich draws it."""
-        table = Table(*self.columns, title=self.title)
-        table.columns[0].no_wrap = True
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for line in self.lines:
-            table.add_row(*line)
-        return table
-
-    def as_markdown(self) -> str:
-        """The table in Markdown, under its title."""
-        rule = ["---", *["---:"] * (len(self.columns) - 1)]
-        rows = "\n".join("| " + " | ".join(line) + " |" for line in (self.columns, rule, *self.lines))
-        return f"**{self.title}**\n\n{rows}\n"
 
 
 def make_tables(reports: Series[TrackerReport], comparison: Series[ReferenceRow] | None) -> list[TextTable]:
