@@ -120,7 +120,7 @@ def parse_boxes(box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"])
     Raises:
         BoxError: a box is malformed.
     """
-    if isinstance(box, str) or len(box) == 0 or np.isscalar(box[0]):
+    if isinstance(box, str) or len(box) == 0 or (not isinstance(box[0], str) and np.ndim(box[0]) == 0):
         return Box.parse(cast(OneBox, box))
     return np.array([Box.parse(one) for one in cast(Sequence[OneBox], box)])
 
