@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,17 @@ class Options:
     allowance: float = 0.05
     """Growth that is still called constant, as a share."""
 
+    def __post_init__(self) -> None:
+        if not 0 < self.settle < self.frames:
+            sys.exit(f"error: --settle ({self.settle}) must lie between 0 and --frames ({self.frames}).")
+
 
 def main(options: Options) -> None:
-    if not 0 < options.settle < options.frames:
-        sys.exit(f"error: --settle ({options.settle}) must lie between 0 and --frames ({options.frames}).")
-    readings = measure(options)
+    judge(measure(options), options)
+
+
+def judge(readings: Mapping[int, float], options: Options) -> None:
+    """Exit with status 1 if memory (MiB by frame) grew beyond the allowance after settling."""
     settled = readings[options.settle]
     worst = max(megabytes for frame, megabytes in readings.items() if frame >= options.settle)
     growth = worst / settled - 1
