@@ -72,6 +72,7 @@ class Encoder:
             options={
                 "movflags": "frag_keyframe+empty_moov+default_base_moof",
                 "frag_duration": str(_FRAGMENT_MICROSECONDS),
+                "flush_packets": "1",
             },
         )
         self._stream = self._add_stream(rate, crf)
