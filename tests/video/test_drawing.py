@@ -64,16 +64,16 @@ def test_labels_are_readable_and_inside_at_any_resolution(size):
     width, height = size
     image = grey(width, height)
     raster = fitting_label("dog 0.87", _letter_size(image), target_color(0), width, height)
-    white = (raster == 255).all(axis=2).sum()
-    assert white > 20
+    letters = (raster[..., 0] > 150).sum()  # neither the plate nor the image is as red as that
+    assert letters > 20
     for x, y in ((-0.1, -0.1), (0.9, 0.9), (0.95, 0.0), (5, 5)):
         box = Box(x * width, y * height, 0.3 * width, 0.3 * height)
         labelled = draw_box(image, box, label="dog", score=0.87)
-        assert (labelled.min(axis=2) == 255).sum() == white  # not a pixel of the letters is cut off
+        assert (labelled[..., 0] > 150).sum() == letters  # not a pixel of them is cut off
     assert raster.shape[0] >= max(10, min(size) / 32)
     assert raster.shape[0] <= max(20, min(size) / 15)
     luminance = raster.astype(float).mean(axis=2)
-    assert luminance.max() > 230  # white letters
+    assert luminance.max() > 200  # white letters
     assert luminance.min() < 60  # in a dark outline
 
 
