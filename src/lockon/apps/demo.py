@@ -23,8 +23,8 @@ from lockon.video import annotate, open_sink, open_source
 from lockon.zoo import load
 
 FRAME_RATE = 25
-SEQUENCE = 4
-"""Of the synthetic world: a target that turns, changes shape and light, and passes a look-alike."""
+SEQUENCE = 1
+"""Number in the synthetic world: a target that turns, bends and changes in light, with a look-alike in view."""
 
 
 @dataclass(frozen=True)

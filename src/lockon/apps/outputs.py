@@ -85,8 +85,12 @@ class OutputPaths:
 
 def _stem(source: str) -> str:
     """A file name after a path, or after the last part of an address, which may hold a password."""
-    stem = Path(source).resolve().stem if Path(source).exists() else Path(urlsplit(source).path).stem
-    return re.sub(r"[^\w.-]+", "_", stem).strip("_") or "track"
+    path = (
+        Path(source).resolve()
+        if Path(source).exists()
+        else Path(urlsplit(source).path if "://" in source else source)
+    )
+    return re.sub(r"[^\w.-]+", "_", path.stem).strip("_") or "track"
 
 
 def _numbered(stem: str) -> Iterable[str]:

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from lockon.apps.outputs import OutputPaths
+from lockon.errors import OutputError
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def choose(source="dog.mp4", *, save=(), video=None, no_video=False, state=None):
+    return OutputPaths.choose(source, save=tuple(map(Path, save)), video=video, no_video=no_video, state=state)
+
+
+@pytest.mark.parametrize(
+    ("source", "stem"),
+    [
+        ("dog.mp4", "dog"),
+        ("some/where/my dog.mov", "my_dog"),
+        ("frames/*.png", "track"),
+        ("camera:0", "camera_0"),
+        ("0", "0"),
+        ("rtsp://user:secret@example.org:554/garden?token=secret", "garden"),
+        ("http://example.org", "track"),
+    ],
+)
+def test_outputs_are_named_after_the_source_and_give_no_secret_away(source, stem):
+    paths = choose(source)
+    assert paths.trajectories == (Path(f"outputs/{stem}.json"),)
+    assert paths.video == Path(f"outputs/{stem}.mp4")
+    assert paths.state == Path(f"outputs/{stem}.state.safetensors")
+
+
+def test_a_folder_is_named_by_its_own_name():
+    Path("walk").mkdir()
+    Path("walk/deep").mkdir()
+    assert choose("walk/deep/").video == choose("walk/../walk/deep").video == Path("outputs/deep.mp4")
+
+
+def test_nothing_is_written_that_was_not_asked_for():
+    assert choose(no_video=True).video is None
+    assert choose(save=["a.csv"]).trajectories == (Path("a.csv"),)
+    assert choose(save=["a.txt"]).trajectories == (Path("a.txt"), Path("a.json"))
+    assert not Path("outputs").exists()
+
+
+def test_new_names_are_found_beside_old_files():
+    Path("outputs").mkdir()
+    Path("outputs/dog.mp4").touch()
+    assert choose().trajectories == (Path("outputs/dog-2.json"),)
+    Path("outputs/dog-2.state.safetensors").touch()
+    assert choose().video == Path("outputs/dog-3.mp4")
+
+
+def test_a_folder_that_cannot_be_made_is_told():
+    Path("outputs").touch()
+    with pytest.raises(OutputError, match="cannot create the folder"):
+        choose().check("dog.mp4")
+
+
+def test_outputs_must_differ_from_each_other_and_from_the_source():
+    for paths in (
+        choose(save=["dog.mp4.json"], video=Path("dog.mp4")),
+        choose(save=["a.json", "b/../a.json"]),
+        choose(save=["a.json"], state=Path("a.json")),
+    ):
+        Path("b").mkdir(exist_ok=True)
+        with pytest.raises(OutputError, match="given twice"):
+            paths.check("dog.mp4")
