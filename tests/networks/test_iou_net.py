@@ -95,6 +95,18 @@ def test_closed_form_gradient_equals_autograd(variant: IoUNetVariant) -> None:
 
 
 @pytest.mark.parametrize("variant", IoUNetVariant)
+def test_a_grid_scores_as_its_boxes_one_by_one(variant: IoUNetVariant) -> None:
+    network, modulation, features, boxes = _case(variant)
+    features = features._replace(origins_xy=tuple(torch.tensor([[[8.0, 32]], [[-16.0, 0]]]) for _ in network.blocks))
+    columns, rows = boxes[..., [0, 2]], boxes[:, :3, [1, 3]]
+    scores = network.predict_grid(modulation, features, columns, rows)
+    assert scores.shape == (2, 3, 5)
+    pairs = torch.cat([columns[:, None].expand(-1, 3, -1, -1), rows[:, :, None].expand(-1, -1, 5, -1)], dim=-1)
+    one_by_one = network.predict(modulation, features, pairs[..., [0, 2, 1, 3]].flatten(1, 2))
+    torch.testing.assert_close(scores.flatten(1), one_by_one)
+
+
+@pytest.mark.parametrize("variant", IoUNetVariant)
 def test_every_parameter_learns(variant: IoUNetVariant) -> None:
     network, _, _, boxes = _case(variant)
     network.train()

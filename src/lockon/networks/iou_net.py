@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lockon.nn.layers import conv_bn_relu
-from lockon.nn.prpool import prroi_pool, prroi_pool_with_pullback
+from lockon.nn.prpool import prroi_pool, prroi_pool_grid, prroi_pool_with_pullback
 
 STRIDES = {3: 8, 4: 16}
 """Stride of ResNet's block 3 (layer2) and block 4 (layer3)."""
@@ -164,6 +164,28 @@ class BoxScorer(nn.Module, ABC):
         embedding = torch.cat(embeddings, dim=-1).view(*boxes.shape[:2], -1)
         scores: Tensor = (embedding @ readout.weights[:, :, None]).squeeze(-1) + readout.offset[:, None]
         return scores
+
+    def predict_grid(
+        self,
+        modulation: Sequence[Float[Tensor, "targets _"]],
+        features: BoxFeatures,
+        columns: Float[Tensor, "targets n 2"],
+        rows: Float[Tensor, "targets m 2"],
+    ) -> Float[Tensor, "targets m n"]:
+        """`predict` for all boxes of one of the `(x, w)` and one of the `(y, h)`, several times faster."""
+        readout = self._readout(modulation)
+        embeddings = []
+        for block, gains, c, origin in zip(self.blocks, readout.gains, *features, strict=True):
+            # There are more boxes than cells, so the gains cost less on the map.
+            amplified = c if gains is None else c * gains[:, :, None, None]
+            shift_x, shift_y = torch.stack([origin, torch.zeros_like(origin)], dim=-1).unbind(-2)
+            pooled = prroi_pool_grid(
+                amplified, columns - shift_x, rows - shift_y, TEST_POOL[block], 1 / STRIDES[block]
+            )
+            embeddings.append(self._linear_block(block)(pooled.flatten(3).flatten(0, 2)))
+        embedding = torch.cat(embeddings, dim=-1).view(len(rows), rows.shape[1] * columns.shape[1], -1)
+        scores = (embedding @ readout.weights[:, :, None]).squeeze(-1) + readout.offset[:, None]
+        return scores.unflatten(1, (rows.shape[1], -1))
 
     @torch.no_grad()
     def predict_with_gradient(

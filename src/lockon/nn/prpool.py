@@ -98,6 +98,31 @@ def prroi_pool(
     return (col_weights[:, :, None] @ bands).permute(0, 1, 4, 2, 3)
 
 
+def prroi_pool_grid(
+    features: Float[Tensor, "images channels height width"],
+    columns: Float[Tensor, "images n 2"],
+    rows: Float[Tensor, "images m 2"],
+    bins: int,
+    scale: float,
+) -> Float[Tensor, "images m n channels bins bins"]:
+    """`prroi_pool` to `bins` × `bins` for every pair of extents: each axis is pooled for n or m boxes only, not m n.
+
+    Args:
+        features: as for `prroi_pool`.
+        columns: horizontal extents `(x, w)` in image pixels.
+        rows: vertical extents `(y, h)`.
+        bins: parts per side of a box.
+        scale: cells per image pixel.
+    """
+    height, width = features.shape[2:]
+    (x, w), (y, h) = (columns * scale).unbind(-1), (rows * scale).unbind(-1)
+    row_weights = bin_weights(y, y + h, bins, height).to(features.dtype)
+    col_weights = bin_weights(x, x + w, bins, width).to(features.dtype)
+    bands = _pool_rows(features, row_weights).flatten(1, 2)
+    pooled = col_weights.flatten(1, 2)[:, None] @ bands
+    return pooled.unflatten(2, (-1, bins)).unflatten(1, (-1, bins)).permute(0, 1, 3, 5, 2, 4)
+
+
 def prroi_pool_with_pullback(
     features: Float[Tensor, "images channels height width"],
     boxes: Float[Tensor, "images boxes 4"],

@@ -90,17 +90,17 @@ def _slice(
 ) -> tuple[Grid, NDArray[np.float64]]:
     """Density over relative positions (in box sizes) or relative sizes (log ratios), and the grid of these (x, y)."""
     reach = SIZE_RANGE if relative_size else 1.0
-    axis = torch.linspace(-reach, reach, STEPS, device=boxes.device)
-    offsets = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(1, -1, 2)
-    size = boxes[:, None, 2:]
-    centre = boxes[:, None, :2] + size / 2
+    axis = torch.linspace(-reach, reach, STEPS, device=boxes.device)[:, None]
+    low, size = boxes[:, None, :2], boxes[:, None, 2:]
     if relative_size:
-        size = size * offsets.exp()
+        low, size = low + size * (1 - axis.exp()) / 2, size * axis.exp()
     else:
-        centre, size = centre + offsets * size, size.expand(-1, offsets.shape[1], -1)
-    scores = net.predict(modulation, features, torch.cat([(centre - size / 2).expand_as(size), size], dim=-1))
-    density = scores.double().softmax(dim=1).unflatten(1, (STEPS, STEPS)).cpu().numpy()
-    return density, offsets.reshape(1, STEPS, STEPS, 2).double().cpu().numpy()
+        low, size = low + axis * size, size.expand(-1, STEPS, -1)
+    columns, rows = torch.stack([low, size], dim=-1).unbind(2)
+    scores = net.predict_grid(modulation, features, columns, rows)
+    density = scores.double().flatten(1).softmax(dim=1).view(scores.shape).cpu().numpy()
+    line = axis[:, 0].double().cpu().numpy()
+    return density, np.stack(np.meshgrid(line, line), axis=-1)[None]
 
 
 def _moments(
