@@ -15,6 +15,8 @@ from lockon.errors import DataError, MissingExtraError
 from lockon.images import Image
 
 OPENCV_TRACKERS = ("kcf", "mil", "csrt", "nanotrack")
+MIL_LEAST_SIDE = 5
+"""MIL draws random features until enough fit its window; in one of 4×4 pixels none do, and it never returns."""
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
 
 
@@ -51,10 +53,14 @@ class Competitor(Protocol):
 class OpenCvCompetitor:
     """A tracker of OpenCV's main interface: BGR frames, integer boxes, and success as its only word on presence."""
 
-    def __init__(self, label: str, create: Callable[[], Any], stochastic: bool) -> None:
+    def __init__(
+        self, label: str, create: Callable[[], Any], *, stochastic: bool = False, least_side: int = 0
+    ) -> None:
         self.label = label
         self.stochastic = stochastic
         self._create = create
+        self._least_side = least_side
+        self._margin = (0.0, 0.0)
         self._tracker: Any = None
         self._last_box = Box(0, 0, 0, 0)
 
@@ -69,14 +75,19 @@ class OpenCvCompetitor:
         cv2.setRNGSeed(seed)
         self._tracker = self._create()
         self._last_box = box
-        self._tracker.init(image, [round(value) for value in box])
+        # A target that is too small is tracked in a larger window around it.
+        dx, dy = (max(0.0, (self._least_side - side) / 2) for side in (box.w, box.h))
+        self._margin = (dx, dy)
+        window = (box.x - dx, box.y - dy, box.w + 2 * dx, box.h + 2 * dy)
+        self._tracker.init(image, [round(value) for value in window])
         return Observation(box, present=True, score=None)
 
     def step(self, image: Image) -> Observation:
         """Track into the next frame."""
         found, box = self._tracker.update(image)
         if found:
-            self._last_box = Box(*(float(value) for value in box))
+            (x, y, w, h), (dx, dy) = (float(value) for value in box), self._margin
+            self._last_box = Box(x + dx, y + dy, w - 2 * dx, h - 2 * dy)
         # OpenCV's -1 says that the tracker has no score.
         score = self._tracker.getTrackingScore()
         return Observation(self._last_box, present=bool(found), score=None if score == -1 else float(score))
@@ -130,8 +141,9 @@ def opencv_competitor(name: str, nanotrack: Path | None) -> OpenCvCompetitor:
         raise MissingExtraError("comparing with OpenCV's trackers", "benchmark") from error
     if name == "nanotrack":
         return _nanotrack_competitor(nanotrack)
-    create = {"kcf": cv2.TrackerKCF_create, "mil": cv2.TrackerMIL_create, "csrt": cv2.TrackerCSRT_create}[name]
-    return OpenCvCompetitor(f"opencv_{name}", create, stochastic=name == "mil")
+    if name == "mil":
+        return OpenCvCompetitor("opencv_mil", cv2.TrackerMIL_create, stochastic=True, least_side=MIL_LEAST_SIDE)
+    return OpenCvCompetitor(f"opencv_{name}", {"kcf": cv2.TrackerKCF_create, "csrt": cv2.TrackerCSRT_create}[name])
 
 
 def _nanotrack_competitor(folder: Path | None) -> OpenCvCompetitor:
@@ -149,4 +161,4 @@ def _nanotrack_competitor(folder: Path | None) -> OpenCvCompetitor:
     parameters.backbone, parameters.neckhead = str(backbone), str(head)
     tracker = cv2.TrackerNano_create(parameters)
     # One tracker for all sequences: `init` resets it, and reading the networks is not tracking.
-    return OpenCvCompetitor("nanotrack_v2", lambda: tracker, stochastic=False)
+    return OpenCvCompetitor("nanotrack_v2", lambda: tracker)
