@@ -184,8 +184,8 @@ class BoxScorer(nn.Module, ABC):
             )
             embeddings.append(self._linear_block(block)(pooled.flatten(3).flatten(0, 2)))
         embedding = torch.cat(embeddings, dim=-1).view(len(rows), rows.shape[1] * columns.shape[1], -1)
-        scores = (embedding @ readout.weights[:, :, None]).squeeze(-1) + readout.offset[:, None]
-        return scores.unflatten(1, (rows.shape[1], -1))
+        scores: Tensor = (embedding @ readout.weights[:, :, None]).squeeze(-1) + readout.offset[:, None]
+        return scores.view(len(rows), rows.shape[1], -1)
 
     @torch.no_grad()
     def predict_with_gradient(

@@ -119,8 +119,9 @@ def prroi_pool_grid(
     row_weights = bin_weights(y, y + h, bins, height).to(features.dtype)
     col_weights = bin_weights(x, x + w, bins, width).to(features.dtype)
     bands = _pool_rows(features, row_weights).flatten(1, 2)
-    pooled = col_weights.flatten(1, 2)[:, None] @ bands
-    return pooled.unflatten(2, (-1, bins)).unflatten(1, (-1, bins)).permute(0, 1, 3, 5, 2, 4)
+    pooled: Tensor = col_weights.flatten(1, 2)[:, None] @ bands
+    pooled = pooled.unflatten(2, (-1, bins)).unflatten(1, (-1, bins))
+    return pooled.permute(0, 1, 3, 5, 2, 4)
 
 
 def prroi_pool_with_pullback(
