@@ -85,10 +85,14 @@ def test_single_target_results_are_plain_values(tracker):
     assert all(result.box.w > 0 and result.box.h > 0 for result in results)
 
 
-# The Hann window of atom_vot makes near-ties of random scores, which the rounding of a batch decides.
+# Conjugate gradient amplifies the rounding of a batch without bound on the features of random weights: ATOM's model
+# learns in the first frame only. The Hann window of atom_vot would make near-ties that rounding decides.
 @pytest.mark.parametrize("name", ["lockon_s", "atom", "atom_multiscale"])
 def test_three_targets_together_equal_three_apart(name):
-    tracker = make(name)
+    calm = (
+        {} if name == "lockon_s" else {"memory": replace(PRESETS[name].memory, interval=100, initial_iterations=12)}
+    )
+    tracker = make(name, **calm, selector=EAGER if name == "lockon_s" else replace(EAGER, hard_negative=1.1))
     _, together = run(tracker, clip(), BOXES)
     for target, box in enumerate(BOXES):
         _, apart = run(tracker, clip(), box)

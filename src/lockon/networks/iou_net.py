@@ -60,8 +60,8 @@ class LinearBlock(nn.Module):
         self.bn = nn.BatchNorm1d(outputs)
 
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
-        """Embed n feature vectors."""
-        embedding: Tensor = self.bn(self.linear(x)).relu()
+        """Embed n feature vectors; the product runs in the type of the weights, the result has that of `x`."""
+        embedding: Tensor = self.bn(self.linear(x.to(self.linear.weight.dtype)).to(x.dtype)).relu()
         return embedding
 
     def with_pullback(self, x: Float[Tensor, "n i"]) -> tuple[Float[Tensor, "n o"], Callable[[Tensor], Tensor]]:
@@ -73,7 +73,8 @@ class LinearBlock(nn.Module):
             if isinstance(self.bn, nn.BatchNorm1d):  # nn.Identity where it was folded into the linear layer
                 assert self.bn.running_var is not None
                 cotangent = cotangent * (self.bn.weight * torch.rsqrt(self.bn.running_var + self.bn.eps))
-            return cotangent @ self.linear.weight
+            weight = self.linear.weight
+            return (cotangent.to(weight.dtype) @ weight).to(cotangent.dtype)
 
         return y, pullback
 
@@ -114,8 +115,9 @@ class BoxScorer(nn.Module, ABC):
 
     def _convolve(self, block: int, x: Tensor) -> Tensor:
         x = self.get_submodule(f"conv{block}_2t")(self.get_submodule(f"conv{block}_1t")(x))
-        # Pooling and what follows keep the type of the linear layers where only the convolutions were cast.
-        dtype = x.dtype if torch.is_autocast_enabled(x.device.type) else self._linear_block(block).linear.weight.dtype
+        # Pooling and geometry run in single precision at least, whatever the convolutions run in.
+        autocast = torch.is_autocast_enabled(x.device.type)
+        dtype = x.dtype if autocast else torch.promote_types(x.dtype, torch.float32)
         return x.to(dtype, memory_format=torch.channels_last)
 
     def test_features(

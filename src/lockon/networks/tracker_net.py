@@ -67,12 +67,11 @@ class TrackerNet(nn.Module):
         self, images: Float[Tensor, "n 3 h w"], dtype: torch.dtype = torch.float32
     ) -> BackboneFeatures:
         """Backbone features of RGB images with values from 0 to 255, computed in `dtype` and channels-last memory."""
-        # Numbers, not a tensor of them: that would have to be moved to the device of every image.
-        planes = [
-            (plane / 255 - mean) / std
-            for plane, mean, std in zip(images.unbind(1), _IMAGENET_MEAN, _IMAGENET_STD, strict=True)
-        ]
-        normalised = torch.stack(planes, dim=-1).to(dtype).permute(0, 3, 1, 2)
+        # One multiplication and addition per plane, written straight into channels-last memory. Numbers, not a
+        # tensor of them: that would have to be moved to the device of every image.
+        normalised = images.new_empty((len(images), *images.shape[2:], 3), dtype=dtype).permute(0, 3, 1, 2)
+        for channel, (mean, std) in enumerate(zip(_IMAGENET_MEAN, _IMAGENET_STD, strict=True)):
+            normalised[:, channel] = images[:, channel] * (1 / (255 * std)) - mean / std
         features: BackboneFeatures = self.feature_extractor(normalised)
         return features
 

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from lockon.networks.iou_net import LinearBlock
+
 from lockon.errors import DeviceError
 
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
@@ -40,9 +42,11 @@ def network_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def cast_convolutions(module: nn.Module, dtype: torch.dtype) -> None:
-    """Give all convolutions of a module another type and the memory format they are fast in."""
+def cast_layers(module: nn.Module, dtype: torch.dtype) -> None:
+    """Give all convolutions and wide linear layers another type, and the memory format they are fast in."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             layer.to(dtype)
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+        elif isinstance(layer, LinearBlock):
+            layer.linear.to(dtype)

@@ -137,4 +137,3 @@ class State:
 
 _TENSORS = ("position", "size", "scale", "base_size", "scale_limits", "refined_position", "pending")
 _MEMORY_TENSORS = ("samples", "boxes", "weights", "stored", "latest")
-

@@ -37,7 +37,7 @@ from lockon.tracking.localisers import (
     TargetModelConfig,
     TargetModelLocaliser,
 )
-from lockon.tracking.precision import Precision, cast_convolutions, network_dtype, usable_device
+from lockon.tracking.precision import Precision, cast_layers, network_dtype, usable_device
 from lockon.tracking.profiling import NoTimer, Timer
 from lockon.tracking.randomness import CounterRandomness, Purpose, Randomness
 from lockon.tracking.search import SearchRegions, cut_search_regions, features_of
@@ -49,7 +49,7 @@ from lockon.types import BoxDensity, Result, Status
 Frames = NDArray[Any] | Tensor | list[NDArray[Any] | Tensor] | tuple[NDArray[Any] | Tensor, ...]
 """One image that all targets are in, or one image per target."""
 
-REACH = 0.75
+REACH = 0.4
 """How far beyond the start box proposals may move, relative to the longest side of the boxes."""
 
 
@@ -84,10 +84,12 @@ class Tracker:
         self._randomness: Randomness = randomness or CounterRandomness()
         self._dtype = network_dtype(precision, self.device)
         self._net = fold_batch_norms(network).to(self.device)
-        cast_convolutions(self._net, self._dtype)
+        # What learns and what computes boxes stays in float32.
+        for part in (self._net.feature_extractor, self._net.bb_regressor):
+            if part is not None:
+                cast_layers(part, self._dtype)
         if self._net.classifier is not None:
-            # The first filter is made in float32, whatever the features are.
-            self._net.classifier.filter_initializer.float()
+            cast_layers(self._net.classifier.feature_extractor, self._dtype)
         self._localiser = self._make_localiser()
         self._window = self._localiser.window() if config.window else None
 
@@ -102,7 +104,7 @@ class Tracker:
 
     # ------------------------------------------------------------------------------------------------ start
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def start(
         self, frames: Frames, boxes: Sequence[float] | NDArray[Any] | Tensor, *, seed: int | Sequence[int] = 0
     ) -> State:
@@ -211,7 +213,7 @@ class Tracker:
 
     # ------------------------------------------------------------------------------------------------- step
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def step(
         self,
         state: State,
@@ -360,7 +362,7 @@ class Tracker:
         pending = torch.where(hard, config.hard_negative_iterations, torch.where(due, config.iterations, 0))
         return replace(state, memory=memory, pending=pending)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def learn(self, state: State) -> State:
         """Do the model updates that are due; apart from `step`, so that a live loop can show the box first."""
         if not state.pending.any():
