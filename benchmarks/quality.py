@@ -72,6 +72,7 @@ def main(options: Options) -> None:
     console = Console()
     limit_threads(options.threads)
     sequences = find_sequences(options.sequences)
+    reference = None if options.reference is None else report.read_reference(options.reference, sequences)
     competitors = make_competitors(options)
     runs = run_all(competitors, sequences, options, console)
     reports = sorted(
@@ -79,9 +80,9 @@ def main(options: Options) -> None:
         key=lambda item: -item.total.success_auc,
     )
     comparison = None
-    if options.reference is not None:
+    if reference is not None:
         ours = runs[lockon_label(REFERENCE_TRACKER, options)]
-        comparison = report.compare_with_reference(ours, sequences, options.reference)
+        comparison = report.compare_with_reference(ours, sequences, reference)
     tables = report.make_tables(reports, comparison)
     for table in tables:
         console.print(table.for_terminal())
@@ -99,7 +100,14 @@ def make_competitors(options: Options) -> list[Competitor]:
             raise DataError("--reference compares on real ImageNet features; pass their file with --trunk.")
         if REFERENCE_TRACKER not in names:
             names.append(REFERENCE_TRACKER)
-    return [_make_competitor(name, options) for name in names]
+    competitors = [_make_competitor(name, options) for name in names]
+    labels = [competitor.label for competitor in competitors]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise DataError(
+                f"two trackers are called '{label}', and results are kept by name; rename one of the files."
+            )
+    return competitors
 
 
 def _make_competitor(name: str, options: Options) -> Competitor:
@@ -107,7 +115,7 @@ def _make_competitor(name: str, options: Options) -> Competitor:
         return opencv_competitor(name, options.nanotrack)
     source = options.trunk if name == REFERENCE_TRACKER and options.trunk is not None else name
     tracker = lockon.load(source, device=options.device, precision=options.precision)
-    if name == REFERENCE_TRACKER != tracker.name:
+    if name == REFERENCE_TRACKER and name != tracker.name:
         raise DataError(
             f"'{source}' holds weights of '{tracker.name}', not an ImageNet trunk for {REFERENCE_TRACKER}."
         )
@@ -149,7 +157,7 @@ def run_all(
                 )
                 save_run(run, raw)
                 stored[sequence.name, seed] = run
-            runs[competitor.label] = list(stored.values())
+            runs[competitor.label] = [stored[sequence.name, seed] for sequence, seed in wanted]
     return runs
 
 

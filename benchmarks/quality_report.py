@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from collections.abc import Sequence as Series
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from lockon.data.sequences import Sequence
 from lockon.errors import DataError
 from lockon.evaluation import OnePassScores, absent_frames, mean_scores, one_pass_scores, overlap
 from runs import Run
 from text_tables import TextTable
+
+Boxes = Float[np.ndarray, "frames 4"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,27 +133,38 @@ def _sequence_row(sequence: Sequence, runs: Series[Run], scores: OnePassScores) 
     )
 
 
-def compare_with_reference(runs: Series[Run], sequences: Series[Sequence], reference: Path) -> list[ReferenceRow]:
-    """Compare runs with stored boxes of a reference implementation, on the sequences that both have.
+def read_reference(path: Path, sequences: Series[Sequence]) -> dict[str, Boxes]:
+    """Boxes of a reference implementation by sequence, for those of the given sequences that it has.
 
     Raises:
-        DataError: the file is not such a reference, or shares no sequence with the runs.
+        DataError: the file is not such a reference, has none of the sequences, or another number of frames.
     """
     try:
-        tracks: dict[str, Any] = json.loads(reference.read_text())["sequences"]
+        tracks = json.loads(path.read_text())["sequences"]
         boxes = {name: np.array(track["boxes_xywh"], dtype=np.float64) for name, track in tracks.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"cannot read reference boxes in '{reference}': {error!r}.") from error
-    shared = [sequence for sequence in sequences if sequence.name in boxes]
+        raise DataError(f"cannot read reference boxes in '{path}': {error!r}.") from error
+    shared = {sequence.name: boxes[sequence.name] for sequence in sequences if sequence.name in boxes}
     if not shared:
-        raise DataError(f"'{reference}' has none of the sequences {[sequence.name for sequence in sequences]}.")
+        raise DataError(f"'{path}' has none of the sequences {[sequence.name for sequence in sequences]}.")
+    for sequence in sequences:
+        if sequence.name in shared and shared[sequence.name].shape != sequence.boxes.shape:
+            raise DataError(f"'{path}' and '{sequence.name}' differ in their number of frames.")
+    return shared
+
+
+def compare_with_reference(
+    runs: Series[Run], sequences: Series[Sequence], reference: Mapping[str, Boxes]
+) -> list[ReferenceRow]:
+    """Compare runs with boxes of a reference implementation, on the sequences that both have."""
     return [
-        _reference_row(sequence, [run for run in runs if run.sequence == sequence.name], boxes[sequence.name])
-        for sequence in shared
+        _reference_row(sequence, [run for run in runs if run.sequence == sequence.name], reference[sequence.name])
+        for sequence in sequences
+        if sequence.name in reference
     ]
 
 
-def _reference_row(sequence: Sequence, runs: Series[Run], boxes: np.ndarray[Any, Any]) -> ReferenceRow:
+def _reference_row(sequence: Sequence, runs: Series[Run], boxes: Boxes) -> ReferenceRow:
     agreement = [overlap(boxes, run.box_array)[1:].mean() for run in runs]
     ours = mean_scores([one_pass_scores(sequence.boxes, run.box_array) for run in runs])
     return ReferenceRow(

@@ -99,13 +99,17 @@ def test_comparison_with_a_reference(sequences, tmp_path):
     reference = tmp_path / "reference.json"
     half = [BOX] + [[4.0, 6.0, 10.0, 10.0]] * (FRAMES - 1)
     reference.write_text(json.dumps({"sequences": {"here": {"boxes_xywh": half}}}))
-    (row,) = quality_report.compare_with_reference([track(sequences[0])], sequences, reference)
+    boxes = quality_report.read_reference(reference, sequences)
+    (row,) = quality_report.compare_with_reference([track(sequences[0])], sequences, boxes)
     assert row.mean_iou == pytest.approx(0.5)
     assert row.auc_difference == pytest.approx((20 - (20 + 4 * 10) / 5) / 21)
     with pytest.raises(DataError, match="none of the sequences"):
-        quality_report.compare_with_reference([], sequences[1:], reference)
+        quality_report.read_reference(reference, sequences[1:])
     with pytest.raises(DataError, match="cannot read"):
-        quality_report.compare_with_reference([], sequences, tmp_path / "missing.json")
+        quality_report.read_reference(tmp_path / "missing.json", sequences)
+    reference.write_text(json.dumps({"sequences": {"here": {"boxes_xywh": half[1:]}}}))
+    with pytest.raises(DataError, match="number of frames"):
+        quality_report.read_reference(reference, sequences)
 
 
 def test_the_comparison_resumes_where_it_stopped(sequences, tmp_path):
