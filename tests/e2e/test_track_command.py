@@ -15,6 +15,7 @@ import tyro
 
 from lockon.apps import outputs, track
 from lockon.apps.track import Track, arguments
+from lockon.errors import OutputError
 from lockon.tracking import State
 from lockon.trajectory import read_csv, read_json, read_otb
 from lockon.video import open_source
@@ -99,7 +100,8 @@ def test_start_and_end_by_frame_and_by_time(lockon, clip, untrained):
 @pytest.mark.parametrize("boxes", [[BOX], [BOX, "60,60,20,30"]])
 def test_an_interrupted_track_goes_on_as_if_nothing_had_happened(lockon, clip, untrained, interrupt_after, boxes):
     options = [*(f"--box={box}" for box in boxes), "--tracker", untrained]
-    whole = ("--save", "whole.json", "--save", "whole.csv", "--save", "whole.txt", "--save-video", "whole.mp4")
+    whole = ["--save=whole.json", "--save=whole.csv", "--save=whole.txt", "--save-video=whole.mp4"]
+    whole += ["--save-state=whole.safetensors"]
     assert lockon("track", clip, *options, *whole).status == 0
 
     parts = [word.replace("whole", "parts") for word in whole]
@@ -108,11 +110,11 @@ def test_an_interrupted_track_goes_on_as_if_nothing_had_happened(lockon, clip, u
     assert outcome.status == 130
     assert len(read_json("parts.json").results) == len(frames_of("parts.mp4")) == 5
     command = outcome.out.splitlines()[-1].removeprefix("to go on: ")
-    assert State.load("parts.state.safetensors").frame == 4
+    assert State.load("parts.safetensors").frame == 4
 
     assert lockon(*shlex.split(command)[1:]).status == 0
     texts = ["whole.txt"] if len(boxes) == 1 else ["whole_0.txt", "whole_1.txt"]
-    for name in ("whole.json", "whole.csv", *texts):
+    for name in ("whole.json", "whole.csv", "whole.safetensors", *texts):
         assert Path(name.replace("whole", "parts")).read_bytes() == Path(name).read_bytes()
     assert np.array_equal(frames_of("parts.mp4"), frames_of("whole.mp4"))
 
@@ -137,6 +139,33 @@ def test_the_state_is_saved_now_and_then_and_deleted_at_the_end(lockon, clip, un
     assert lockon("track", clip, "--box", BOX, "--tracker", untrained, "--save", "a.json", "--no-video").status == 0
     assert saved == list(range(FRAMES))
     assert [path.name for path in Path().iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("error", [OutputError("the disk is gone"), RuntimeError("out of memory")])
+def test_a_track_that_fails_can_go_on(lockon, clip, monkeypatch, error):
+    assert lockon("track", clip, "--box", BOX, "--save", "whole.csv", "--save-state", "whole.safetensors").status == 0
+    write = outputs.Outputs.write
+
+    def failing(self, frame, result):
+        if frame.index == 5 and failures:
+            raise failures.pop()
+        write(self, frame, result)
+
+    failures = [error]
+    monkeypatch.setattr(outputs.Outputs, "write", failing)
+    options = ("--save", "parts.csv", "--save-state", "parts.safetensors")
+    if isinstance(error, OutputError):
+        outcome = lockon("track", clip, "--box", BOX, *options)
+        hint, message = outcome.err.splitlines()
+        assert (outcome.status, message) == (2, "error: the disk is gone")
+        assert hint.startswith(f"to go on: lockon track {clip} --save parts.csv --save-video outputs/dog-2.mp4 ")
+    else:
+        with pytest.raises(RuntimeError):
+            lockon("track", clip, "--box", BOX, *options)
+    assert State.load("parts.safetensors").frame == len(read_csv("parts.csv")) - 1 == 4
+    assert lockon("track", clip, "--resume", "parts.safetensors", *options).status == 0
+    for name in ("whole.csv", "whole.safetensors"):
+        assert Path(name.replace("whole", "parts")).read_bytes() == Path(name).read_bytes()
 
 
 @pytest.mark.parametrize(

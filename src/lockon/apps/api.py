@@ -35,7 +35,7 @@ class Step:
     result: Result
     """With the number and time of the frame in its source."""
     state: State
-    """Of the track after this frame; valid until the next step."""
+    """Of the track after this frame; where steps are taken in place, only valid until the next."""
 
 
 Steps = Generator[Step, None, None]
@@ -76,7 +76,8 @@ def track(
     engine = tracker if isinstance(tracker, Tracker) else load(tracker, device=device, precision=precision)
     video = source if isinstance(source, VideoSource) else open_source(source)
     first.seek(video)
-    return _results(video, owned=video is not source, steps=follow(until(video, last), engine, boxes, seed=seed))
+    steps = follow(until(video, last), engine, boxes, seed=seed, inplace=True)
+    return _results(video, owned=video is not source, steps=steps)
 
 
 def _results(video: VideoSource, owned: bool, steps: Steps) -> Iterator[Result]:
@@ -88,8 +89,17 @@ def _results(video: VideoSource, owned: bool, steps: Steps) -> Iterator[Result]:
             video.close()
 
 
-def follow(frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, seed: int = 0) -> Steps:
-    """Track through frames, from boxes drawn in the first one or on from the state before it.
+def follow(
+    frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, seed: int = 0, inplace: bool = False
+) -> Steps:
+    """Track through frames.
+
+    Args:
+        frames: of one video.
+        tracker: does the work.
+        start: boxes in the first frame, or the state after the frame before it.
+        seed: of a track that starts.
+        inplace: spend no time on keeping earlier states valid.
 
     Raises:
         BoxError: a box does not lie on the first frame.
@@ -105,7 +115,7 @@ def follow(frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, s
         state = tracker.start(first.image, start, seed=seed)
         yield Step(first, _start_result(first, start), state)
     for frame in remaining:
-        state, result = tracker.step(state, frame.image, inplace=True)
+        state, result = tracker.step(state, frame.image, inplace=inplace)
         yield Step(frame, replace(result, frame=frame.index, time=frame.time), state)
 
 

@@ -19,7 +19,7 @@ from lockon.apps.moments import Moment
 from lockon.apps.outputs import OutputPaths, Outputs, StateKeeper
 from lockon.apps.progress import Meter
 from lockon.boxes import Box
-from lockon.errors import BoxError, LockonError, OutputError, VideoError
+from lockon.errors import BoxError, OutputError, VideoError
 from lockon.tracking import State, Tracker
 from lockon.tracking.precision import Precision
 from lockon.trajectory import Header
@@ -111,7 +111,7 @@ class Track:
         with deferred_interrupts() as stop, closing(recording.steps):
             try:
                 self._write(recording, keeper, stop)
-            except LockonError:
+            except Exception:
                 with suppress(OutputError):
                     if resumable and keeper.save():
                         print(self._how_to_go_on(recording.paths), file=sys.stderr)
