@@ -15,10 +15,10 @@ import tyro
 
 from lockon.apps import outputs, track
 from lockon.apps.track import Track, arguments
-from lockon.errors import OutputError
+from lockon.errors import OutputError, VideoError
 from lockon.tracking import State
 from lockon.trajectory import read_csv, read_json, read_otb
-from lockon.video import open_source
+from lockon.video import VideoSource, open_sink, open_source
 
 BOX = "40,50,24,24"
 FRAMES = 12
@@ -203,10 +203,37 @@ def test_unreadable_frames_are_skipped_and_told(lockon, tmp_path, untrained, cli
     assert boxes[3].tolist() == boxes[2].tolist()
 
 
+class Camera(VideoSource):
+    """Shows the clip, live."""
+
+    def __init__(self, clip):
+        with open_source(clip) as source:
+            self.frames = list(source)
+            info = replace(source.info, kind="camera", name="camera 0", frame_count=None)
+        super().__init__(info, "skip", 0)
+
+    def _read(self, start):
+        yield from self.frames[start:]
+
+    def _checked_index(self, index):
+        raise VideoError("live")
+
+    _index_at = _checked_index
+
+
+def test_ctrl_c_is_the_usual_end_of_a_live_source(lockon, clip, untrained, interrupt_after, monkeypatch):
+    monkeypatch.setattr(track, "open_source", lambda *_, **__: Camera(clip))
+    interrupt_after(4)
+    outcome = lockon("track", "camera:0", "--box", BOX, "--tracker", untrained)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[1:] == ["outputs/camera_0.json", "outputs/camera_0.mp4"]
+    assert len(read_json("outputs/camera_0.json").results) == 4
+    assert lockon("track", "camera:0", "--box", BOX, "--tracker", untrained, "--start", 3).status == 2
+    assert len(list(Path("outputs").iterdir())) == 2
+
+
 def test_ctrl_c_on_the_real_program_keeps_what_was_done(clip, untrained, tmp_path):
     long = tmp_path / "long.mp4"
-    from lockon.video import open_sink
-
     with open_sink(long, 25) as sink:
         for image in frames_of(clip) * 40:
             sink.write(image)

@@ -39,15 +39,15 @@ class Moment:
         raise VideoError(f"'{value}' is no place in a video. Give a frame number (120) or a time (4.5s, 1:02.5).")
 
     def seek(self, source: VideoSource) -> None:
-        """Let the source go on here.
+        """Let the source go on here; frame 0 is where every source, live ones too, begins by itself.
 
         Raises:
             VideoError: the source ends before, or cannot be sought.
         """
-        if self.frame is not None:
-            source.seek_frame(self.frame)
-        else:
+        if self.frame is None:
             source.seek_time(self.seconds)
+        elif self.frame > 0:
+            source.seek_frame(self.frame)
 
     def is_reached_by(self, frame: Frame) -> bool:
         """Whether a frame lies here or later."""
