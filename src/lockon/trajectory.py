@@ -282,6 +282,15 @@ def check_path(path: Path) -> None:
     """
     if path.suffix.lower() not in WRITERS:
         raise UnknownNameError("trajectory format", path.suffix or path.name, WRITERS)
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, without touching one that exists.
+
+    Raises:
+        OutputError: the folder is missing or not writable, or `path` is a folder.
+    """
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder. Give a file name.")
     if not path.parent.is_dir():

@@ -96,6 +96,7 @@ def test_boxes_that_are_none(lockon, clip, untrained, box, words):
         (["--box", BOX, "--save", "a.jsn"], ["'.jsn'", "'.json'"]),
         (["--box", BOX, "--save", "nowhere/a.json"], ["no folder nowhere"]),
         (["--box", BOX, "--save-video", "nowhere/a.mp4"], ["nowhere"]),
+        (["--box", BOX, "--save-state", "nowhere/a"], ["no folder nowhere"]),
         (["--box", BOX, "--save-video", "a.avi"], ["a.avi"]),
         (["--box", BOX, "--save", "a.json", "--save", "./a.json"], ["given twice"]),
         (["--box", BOX, "--start", "12"], ["12"]),

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from lockon.errors import OutputError, StateError
 from lockon.tracking import State
-from lockon.trajectory import Header, TrajectoryWriter, check_path, open_writer, read_csv, read_json
+from lockon.trajectory import Header, TrajectoryWriter, check_path, check_writable, open_writer, read_csv, read_json
 from lockon.types import Frame, Result
 from lockon.video import FrameSink, annotate
 
@@ -61,6 +61,7 @@ class OutputPaths:
             _make_folder(DEFAULT_FOLDER)
         for path in self.trajectories:
             check_path(path)
+        check_writable(self.state)
         resolved = [path.resolve() for path in (*paths, Path(source))]
         for path in paths:
             if resolved.count(path.resolve()) > 1:
@@ -85,11 +86,9 @@ class OutputPaths:
 
 def _stem(source: str) -> str:
     """A file name after a path, or after the last part of an address, which may hold a password."""
-    path = (
-        Path(source).resolve()
-        if Path(source).exists()
-        else Path(urlsplit(source).path if "://" in source else source)
-    )
+    path = Path(urlsplit(source).path) if "://" in source else Path(source)
+    if "://" not in source and path.exists():
+        path = path.resolve()  # "." and ".." have names, too
     return re.sub(r"[^\w.-]+", "_", path.stem).strip("_") or "track"
 
 
