@@ -8,7 +8,7 @@ import lockon
 from lockon.boxes import iou
 from lockon.data.synthetic import SyntheticConfig, SyntheticWorld
 from lockon.networks.tracker_net import lockon_s as build
-from lockon.training.distillation import normalise
+from lockon.networks.tracker_net import normalise
 from lockon.zoo.store import packaged_models, read_model
 
 
@@ -29,7 +29,7 @@ def test_outputs_of_every_head_are_finite_and_depend_on_the_image(shipped):
     net = build()
     net.load_state_dict({name: value.to(net.state_dict()[name].dtype) for name, value in shipped[0].items()})
     net.eval()
-    images = torch.randint(0, 256, (2, 256, 256, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(0, 256, (2, 3, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     boxes = torch.tensor([[100.0, 100, 50, 60]]).expand(2, 4)
     with torch.no_grad():
         features = net.feature_extractor(normalise(images))

@@ -11,7 +11,8 @@ from lockon.data.synthetic.bank import Photo
 from lockon.data.synthetic.sprites import procedural_texture
 from lockon.networks.resnet import BasicBlock, ResNet
 from lockon.networks.tracker_net import lockon_s as build
-from lockon.training.distillation import DistillationTask, FeatureRegression, normalise
+from lockon.networks.tracker_net import normalise
+from lockon.training.distillation import DistillationTask, FeatureRegression
 from lockon.training.probabilistic import ProbabilisticTask
 from lockon.training.processing import ProposalConfig
 from lockon.training.recipes import lockon_s
@@ -42,7 +43,7 @@ def tracking_task():
 
 
 def test_network_input_is_normalised_with_imagenet_statistics():
-    white = normalise(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))
+    white = normalise(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8))
     assert white.shape == (1, 3, 2, 2)
     assert white[0, :, 0, 0].tolist() == pytest.approx([2.2489, 2.4286, 2.6400], abs=1e-4)
 

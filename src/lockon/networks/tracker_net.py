@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Generator, Tensor, nn
 
 from lockon.errors import CheckpointError, UnknownNameError
@@ -67,13 +67,18 @@ class TrackerNet(nn.Module):
         self, images: Float[Tensor, "n 3 h w"], dtype: torch.dtype = torch.float32
     ) -> BackboneFeatures:
         """Backbone features of RGB images with values from 0 to 255, computed in `dtype` and channels-last memory."""
-        # One multiplication and addition per plane, written straight into channels-last memory. Numbers, not a
-        # tensor of them: that would have to be moved to the device of every image.
-        normalised = images.new_empty((len(images), *images.shape[2:], 3), dtype=dtype).permute(0, 3, 1, 2)
-        for channel, (mean, std) in enumerate(zip(_IMAGENET_MEAN, _IMAGENET_STD, strict=True)):
-            normalised[:, channel] = images[:, channel] * (1 / (255 * std)) - mean / std
-        features: BackboneFeatures = self.feature_extractor(normalised)
+        features: BackboneFeatures = self.feature_extractor(normalise(images, dtype))
         return features
+
+
+def normalise(images: Num[Tensor, "n 3 h w"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "n 3 h w"]:
+    """Network input of RGB images with values from 0 to 255: ImageNet's mean and deviation, channels-last memory."""
+    # One multiplication and addition per plane, written straight into channels-last memory. Numbers, not a
+    # tensor of them: that would have to be moved to the device of every image.
+    normalised = images.new_empty((len(images), *images.shape[2:], 3), dtype=dtype).permute(0, 3, 1, 2)
+    for channel, (mean, std) in enumerate(zip(_IMAGENET_MEAN, _IMAGENET_STD, strict=True)):
+        normalised[:, channel] = images[:, channel] * (1 / (255 * std)) - mean / std
+    return normalised
 
 
 def build(constructor: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> TrackerNet:

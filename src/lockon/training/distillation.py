@@ -15,16 +15,8 @@ from torch.utils.data import Dataset
 
 from lockon.data.synthetic import ImageBank
 from lockon.networks.resnet import BackboneFeatures, ResNet
+from lockon.networks.tracker_net import normalise
 from lockon.nn.folding import fold_batch_norms
-
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
-
-
-def normalise(images: UInt8[Tensor, "*n height width 3"]) -> Float[Tensor, "*n 3 height width"]:
-    """Network input of uint8 RGB images: ImageNet mean and standard deviation, channels-last memory."""
-    mean = 255 * torch.tensor(_MEAN)
-    return ((images - mean) / (255 * torch.tensor(_STD))).movedim(-1, -3)
 
 
 class PhotoCrops(Dataset[UInt8[Tensor, "size size 3"]]):
@@ -109,7 +101,7 @@ class DistillationTask:
 
     def loss(self, batch: UInt8[Tensor, "n h w 3"]) -> tuple[Tensor, dict[str, float]]:
         """Unexplained variance, summed over the two layers."""
-        images = normalise(batch)
+        images = normalise(batch.movedim(-1, 1))
         with torch.autocast("cpu", torch.bfloat16):
             features = self._backbone(images)
             layer2, layer3 = self.regression(images, features)

@@ -12,10 +12,10 @@ from torch import Generator, Tensor, nn
 from lockon.boxes import iou
 from lockon.data.synthetic import SyntheticWorld
 from lockon.networks.resnet import BackboneFeatures
-from lockon.networks.tracker_net import TrackerNet
+from lockon.networks.tracker_net import TrackerNet, normalise
 from lockon.nn.folding import fold_batch_norms
 from lockon.tracking.estimators.refinement import RefinementConfig, refine
-from lockon.training.distillation import FeatureRegression, normalise
+from lockon.training.distillation import FeatureRegression
 from lockon.training.objectives import box_divergence, centre_divergence
 from lockon.training.processing import from_relative, label_density
 from lockon.training.recipes import TrackingRecipe
@@ -55,8 +55,7 @@ class ProbabilisticTask:
         self._regression, self._recipe = regression, recipe
         self._samples = SyntheticSamples(worlds[0], recipe.samples, seed)
         self._held_out = SyntheticSamples(worlds[1], recipe.samples, _VALIDATION_SEED)
-
-        self._early: nn.Module | None = None
+        self._early: nn.Module | None = None  # folded when first needed: the weights are loaded only then
         for layer in self._early_layers().values():
             layer.requires_grad_(False)
 
@@ -67,12 +66,12 @@ class ProbabilisticTask:
         """
         return OrderedDict((name, getattr(self._backbone, name)) for name in _EARLY)
 
-    def _features(self, images: UInt8[Tensor, "n h w 3"]) -> BackboneFeatures:
+    def _features(self, images: UInt8[Tensor, "n 3 h w"]) -> BackboneFeatures:
         """Backbone features, with gradients for layer2 and layer3; to be called under autocast."""
-        if self._early is None:  # only now are the weights loaded
+        if self._early is None:
             self._early = fold_batch_norms(nn.Sequential(self._early_layers())).bfloat16()
         with torch.no_grad():
-            early = self._early(normalise(images).bfloat16())
+            early = self._early(normalise(images, torch.bfloat16))
         layer2 = self._backbone.layer2(early)
         return BackboneFeatures(layer2, self._backbone.layer3(layer2))
 
@@ -92,7 +91,7 @@ class ProbabilisticTask:
 
     def loss(self, batch: TrackingSample) -> tuple[Tensor, dict[str, float]]:
         """Weighted sum of the centre, box and teacher losses."""
-        recipe, images = self._recipe, batch.images.flatten(0, 1)
+        recipe, images = self._recipe, batch.images.flatten(0, 1).movedim(-1, 1)
         with torch.autocast("cpu", torch.bfloat16):
             features = self._features(images)
             seen = recipe.teacher_images
@@ -162,7 +161,7 @@ class ProbabilisticTask:
 
     def _figures_of_merit(self, batch: TrackingSample, generator: Generator) -> dict[str, float]:
         classifier, head, count = self._classifier, self._boxes, self._recipe.samples.train_frames
-        features = self._backbone(normalise(batch.images.flatten(0, 1)))
+        features = self._backbone(normalise(batch.images.flatten(0, 1).movedim(-1, 1)))
         layer2, layer3 = (f.unflatten(0, batch.boxes.shape[:2]) for f in features)
         reference = head.modulation(layer2[:, 0], layer3[:, 0], batch.boxes[:, 0])
         maps = head.test_features(layer2[:, -1], layer3[:, -1])
