@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from video_clips import number_in, numbered_image, packets, set_display_matrix, write_clip
+from video_clips import number_in, numbered_image, packets, set_display_matrix, set_edit_list, write_clip
 
 from lockon.errors import VideoError
 from lockon.types import Frame
@@ -191,6 +191,31 @@ def test_a_change_of_size_is_passed_on_and_reported(tmp_path):
     assert source.skipped.notes == {10: "the size changes from 192×96 to 256×128 pixels"}
     assert len(source.skipped) == 0
     assert "frame 10: the size changes" in str(source.skipped)
+
+
+def test_an_edit_list_is_followed_and_is_no_damage(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", 30, options={"bf": "3"})
+    set_edit_list(path, 5 * 512, 600)  # frames 5 to 19: frames 0 to 4 are only decoded
+    source = open_source(path)
+    frames = list(source)
+    assert [number_in(frame.image) for frame in frames] == list(range(5, 20))
+    assert [frame.index for frame in frames] == list(range(15))
+    assert [frame.time for frame in frames] == pytest.approx([index / 25 for index in range(15)])
+    assert not source.skipped
+    for index in (0, 1, 5, 14):
+        source.seek_frame(index)
+        assert number_in(next(iter(source)).image) == index + 5
+
+
+def test_interlaced_video_is_read_and_sought(tmp_path):
+    """Without relying on its packets, of which there may be two for a frame."""
+    path = write_clip(tmp_path / "clip.ts", 30, options={"flags": "+ilme+ildct", "x264-params": "interlaced=1"})
+    source = open_source(path)
+    assert [number_in(frame.image) for frame in source] == list(range(30))
+    source.seek_frame(17)
+    frame = next(iter(source))
+    assert (frame.index, number_in(frame.image)) == (17, 17)
+    assert source._interlaced
 
 
 def test_info_tells_of_sound_and_kind(tmp_path):

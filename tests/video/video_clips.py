@@ -115,6 +115,15 @@ def move_index_to_front(path: Path) -> None:
     front.replace(path)
 
 
+def set_edit_list(path: Path, start_ticks: int, milliseconds: int) -> None:
+    """Make an MP4 that has an edit list start later and end earlier (ISO 14496-12, 8.6.6)."""
+    data = bytearray(path.read_bytes())
+    at = data.find(b"elst") + 12
+    media_time = int.from_bytes(data[at + 4 : at + 8], "big") + start_ticks
+    data[at : at + 8] = milliseconds.to_bytes(4, "big") + media_time.to_bytes(4, "big")
+    path.write_bytes(data)
+
+
 def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
     """Write a display matrix into the track header of an MP4 (ISO 14496-12, 8.3.2)."""
     data = bytearray(path.read_bytes())

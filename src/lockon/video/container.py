@@ -21,7 +21,6 @@ from lockon.video.source import DEFAULT_FRAME_RATE, Items, SourceKind, VideoInfo
 _HIGHEST_RATE = 1000
 """Frames per second above which a declared rate is the tick of a clock (90000), not a rate."""
 
-
 Threads = Literal["AUTO", "SLICE"]
 """How decoding is spread: AUTO, over frames, is fastest; SLICE has no delay and keeps no frame back."""
 
@@ -98,7 +97,7 @@ def open_reading(
 
     Args:
         threads: see `Threads`.
-        number_of: for a container that is going to be sought: number of the frame at a timestamp.
+        number_of: for a container that is going to be sought: number of the first frame at or after a timestamp.
     """
     container, stream = target.open()
     stream.thread_type = threads

@@ -21,7 +21,6 @@ _ONE_PICTURE_A_PACKET = frozenset(
 """Codecs whose every packet is one picture to show. Others have packets without (VP8's hidden reference frames,
 MPEG-4's empty frames, but not in MP4), so that a picture that does not come says nothing."""
 
-
 _BROADCAST_FORMATS = frozenset(["mpegts", "hls", "rtsp", "rtp", "sdp", "flv"])
 """Formats that are joined midway; what comes before the first keyframe was never meant for us."""
 
@@ -70,6 +69,8 @@ class Reading:
         """Packets read so far."""
         self.end = 0
         """Where the last picture ends, in ticks of the stream's time base."""
+        self.interlaced = False
+        """Whether there are interlaced pictures, which may come as two packets, one for each field."""
         self.broken_off: av.FFmpegError | None = None
         """Why reading ended early."""
         self.convert = RgbConverter()
@@ -118,6 +119,9 @@ class Reading:
 
     def _arrivals(self, pictures: Iterable[av.VideoFrame], start: int) -> Items:
         for picture in pictures:
+            if picture.interlaced_frame and not self.interlaced:
+                self.interlaced = True
+                yield from self._items(self.sequencer.number_as_they_come(), start)
             yield from self._items(self.sequencer.arrive(self._timestamp(picture), picture), start)
 
     def _items(self, numbered: Numbered[av.VideoFrame], start: int) -> Items:

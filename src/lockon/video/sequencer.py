@@ -75,7 +75,7 @@ class Sequencer(Generic[Picture]):
 
     Args:
         announcements: None where packets do not announce their pictures: those are numbered as they come.
-        number_of: number of the picture at a timestamp, asked for the first one; from 0 without.
+        number_of: number of the first picture at or after a timestamp, asked for the start; from 0 without.
     """
 
     def __init__(self, announcements: Announcements | None, number_of: Callable[[int], int] | None = None) -> None:
@@ -94,10 +94,10 @@ class Sequencer(Generic[Picture]):
             return
         timestamp = self._announcements.timestamp(packet)
         if not self._announcements.reliable:
-            yield from self._number_as_they_come()
+            yield from self.number_as_they_come()
         elif timestamp is not None:
-            if self._number_of is not None:
-                self.next, self._number_of = self._number_of(timestamp), None
+            if self._number_of is not None and self._announcements.start is not None:
+                self.next, self._number_of = self._number_of(self._announcements.start), None
             heappush(self._expected, timestamp)
 
     def arrive(self, timestamp: int | None, picture: Picture) -> Numbered[Picture]:
@@ -106,7 +106,7 @@ class Sequencer(Generic[Picture]):
             heappush(self._held, (timestamp, next(self._arrivals), picture))
             yield from self._release(_MOST_HELD)
         elif not self._passed(timestamp):
-            yield from self._number_as_they_come()
+            yield from self.number_as_they_come()
             yield self._count(), picture
 
     def lose(self) -> Numbered[Picture]:
@@ -128,7 +128,8 @@ class Sequencer(Generic[Picture]):
         before = self._announcements.start if self._last is None else self._last
         return before is not None and timestamp <= before
 
-    def _number_as_they_come(self) -> Numbered[Picture]:
+    def number_as_they_come(self) -> Numbered[Picture]:
+        """From now on do without announcements: what is held goes out, and further pictures as they arrive."""
         self._announcements = None
         self._expected.clear()
         yield from self._release(0)

@@ -59,6 +59,7 @@ class VideoFile(VideoSource):
         self._target = target
         self._tick = seconds_per_tick(opening.stream)
         self._start = opening.stream.start_time or 0
+        self._interlaced = opening.reading.interlaced
         counts_frames = re.search("mp4|avi", opening.container.format.name)  # elsewhere it is a tag, or a guess
         self._declared_frames = opening.stream.frames if counts_frames else 0
         self._declared_duration = declared_duration(opening.container, opening.stream)
@@ -102,12 +103,13 @@ class VideoFile(VideoSource):
         following = reading.sequencer.next
         length = (reading.end - self._start) * self._tick
         early = 0 if self._declared_duration is None else self._declared_duration - length
-        if self._declared_frames > packets:
+        frame = 1 / (self.info.frame_rate or DEFAULT_FRAME_RATE)
+        if self._declared_frames > packets and early > frame / 2:  # an edit list leaves frames out, but not time
             for index in range(following, following + self._declared_frames - packets):
                 yield BadFrame(index, "the file ends before it: it was cut off")
         elif reading.broken_off is not None:
             yield BadFrame(following, f"the file breaks off here ({reading.broken_off.strerror})")
-        elif early > _SHORTFALL_SECONDS + 2 / (self.info.frame_rate or DEFAULT_FRAME_RATE):
+        elif early > _SHORTFALL_SECONDS + 2 * frame:
             yield BadFrame(following, f"the file ends {float(early):.1f} s before its declared end: it was cut off")
 
     @cached_property
@@ -116,7 +118,7 @@ class VideoFile(VideoSource):
         container, stream = self._target.open()
         with closing(container):
             announcements = announcements_of(container, stream)
-            if announcements is None:
+            if announcements is None or self._interlaced:
                 return None
             times, keys, packets = [], [], 0
             try:
