@@ -11,7 +11,7 @@ from torch import Tensor
 def centre_divergence(
     scores: Float[Tensor, "*n rows cols"], density: Float[Tensor, "*n rows cols"]
 ) -> Float[Tensor, "*n"]:
-    """Cross-entropy of score maps, read as log densities on the grid, to label densities (PrDiMP, Eq. 8)."""
+    """Cross-entropy of score maps, read as log densities on the grid, to label densities (PrDiMP, Eq. 9)."""
     return scores.flatten(-2).logsumexp(dim=-1) - (scores * density).sum(dim=(-2, -1))
 
 
@@ -20,7 +20,7 @@ def box_divergence(
     log_label: Float[Tensor, "*n proposals"],
     log_proposal: Float[Tensor, "*n proposals"],
 ) -> Float[Tensor, "*n"]:
-    """KL divergence of box energies to the label density, up to a constant, by importance sampling (PrDiMP, Eq. 9).
+    """KL divergence of box energies to the label density, up to a constant (PrDiMP, Eq. 8), by importance sampling.
 
     `log(1/N Σ exp(s) / q) − 1/N Σ s p / q` over N proposals drawn from q.
     """

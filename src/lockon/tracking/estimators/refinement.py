@@ -1,6 +1,6 @@
 """Box refinement: gradient ascent of several proposals on a learned overlap or energy.
 
-ATOM, Sec. 3.2 and 3.5 (predicted IoU); PrDiMP supplement, Sec. 2 (energy of the box density, relative space).
+ATOM, Secs. 3.1 and 3.3 (predicted IoU); PrDiMP supplement, Sec. 4 (log density, relative space).
 """
 
 from __future__ import annotations

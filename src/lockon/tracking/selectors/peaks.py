@@ -1,4 +1,4 @@
-"""Peak selection with distractor logic (ATOM, Sec. 3.4 and reference; the same rules in the DiMP family).
+"""Peak selection with distractor logic (ATOM, Sec. 3.3 and reference; the same rules in the DiMP family).
 
 The highest peak is the target unless it is too low; a second peak far from it that is nearly as high means a
 distractor, and the one near the previous target position wins.
