@@ -1,6 +1,9 @@
 """The commands around tracking."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,17 @@ def test_an_unknown_command_is_refused(lockon):
     outcome = lockon("trakc", "dog.mp4")
     assert outcome.status == 2
     assert "track" in outcome.err
+
+
+@pytest.mark.parametrize(("reader", "encoding"), [("head -1", "utf-8"), ("cat", "ascii")])
+def test_the_output_can_go_anywhere(reader, encoding, tmp_path):
+    program = f"{sys.executable} -c 'import sys; from lockon.apps.cli import main; sys.exit(main())' models list"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUNBUFFERED": "1"}
+    outcome = subprocess.run(
+        ["bash", "-c", f"{program} | {reader}"], env=environment, capture_output=True, check=False
+    )
+    assert b"what it is" in outcome.stdout
+    assert outcome.stderr == b""
 
 
 def test_demo_prints_its_accuracy_and_leaves_a_video(lockon):

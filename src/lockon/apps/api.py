@@ -51,6 +51,7 @@ def track(
     device: str = "cpu",
     precision: Precision = "fp32",
     seed: int = 0,
+    density: bool = False,
 ) -> Iterator[Result]:
     """Follow one target, or several, through a video.
 
@@ -63,6 +64,7 @@ def track(
         device: where the networks run; of no account for a tracker that is loaded already, like `precision`.
         precision: numeric type of the networks; see `lockon.load`.
         seed: of all randomness; the same seed gives the same track.
+        density: predict the densities of centre and box in every frame after the first (PrDiMP-type trackers).
 
     Yields:
         One result per readable frame, the start frame first; `frame` and `time` are those of the video.
@@ -74,9 +76,11 @@ def track(
     last = None if end is None else Moment.parse(end)
     first = Moment.parse(start)
     engine = tracker if isinstance(tracker, Tracker) else load(tracker, device=device, precision=precision)
+    if density:
+        engine.require_density()
     video = source if isinstance(source, VideoSource) else open_source(source)
     first.seek(video)
-    steps = follow(until(video, last), engine, boxes, seed=seed, inplace=True)
+    steps = follow(until(video, last), engine, boxes, seed=seed, inplace=True, density=density)
     return _results(video, owned=video is not source, steps=steps)
 
 
@@ -90,7 +94,13 @@ def _results(video: VideoSource, owned: bool, steps: Steps) -> Iterator[Result]:
 
 
 def follow(
-    frames: Iterable[Frame], tracker: Tracker, start: Boxes | State, *, seed: int = 0, inplace: bool = False
+    frames: Iterable[Frame],
+    tracker: Tracker,
+    start: Boxes | State,
+    *,
+    seed: int = 0,
+    inplace: bool = False,
+    density: bool = False,
 ) -> Steps:
     """Track through frames.
 
@@ -100,6 +110,7 @@ def follow(
         start: boxes in the first frame, or the state after the frame before it.
         seed: of a track that starts.
         inplace: spend no time on keeping earlier states valid.
+        density: see `track`.
 
     Raises:
         BoxError: a box does not lie on the first frame.
@@ -115,7 +126,7 @@ def follow(
         state = tracker.start(first.image, start, seed=seed)
         yield Step(first, _start_result(first, start), state)
     for frame in remaining:
-        state, result = tracker.step(state, frame.image, inplace=inplace)
+        state, result = tracker.step(state, frame.image, inplace=inplace, density=density)
         yield Step(frame, replace(result, frame=frame.index, time=frame.time), state)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,6 +14,7 @@ from tyro.conf import subcommand
 from lockon.apps.bench import Bench
 from lockon.apps.demo import Demo
 from lockon.apps.doctor import Doctor
+from lockon.apps.interrupts import INTERRUPTED
 from lockon.apps.models import Models
 from lockon.apps.track import Track
 from lockon.errors import LockonError
@@ -29,12 +32,16 @@ Command = (
 )
 
 USER_ERROR = 2
-INTERRUPTED = 130
-"""Exit statuses; tyro, too, ends with 2 on a bad command line."""
+"""Exit status; that of tyro, too, on a bad command line."""
+BROKEN_PIPE = 141
+"""Exit status, as shells have it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 2 for an error the user can act on, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ✓ shows a question mark
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     command = tyro.cli(
@@ -53,3 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # the reader has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
+        return BROKEN_PIPE

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = 130
+"""Exit status of a program that ended on Ctrl-C, as shells have it."""
+
 
 class StopRequest:
     """Whether the user, or the system, asked the program to end."""

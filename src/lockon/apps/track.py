@@ -14,7 +14,7 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from lockon.apps.api import DEFAULT_TRACKER, Boxes, Step, Steps, follow, parse_boxes, until
-from lockon.apps.interrupts import StopRequest, deferred_interrupts
+from lockon.apps.interrupts import INTERRUPTED, StopRequest, deferred_interrupts
 from lockon.apps.moments import Moment
 from lockon.apps.outputs import OutputPaths, Outputs, StateKeeper
 from lockon.apps.progress import Meter
@@ -32,8 +32,6 @@ FRAMES_AHEAD = 4
 """Frames that are decoded while one is tracked."""
 LIVE = ("camera", "stream")
 """Sources that cannot be watched again: there, Ctrl-C is the usual end."""
-INTERRUPTED = 130
-"""Exit status."""
 
 
 @dataclass(frozen=True)
