@@ -237,7 +237,10 @@ class Tracker:
         Raises:
             StateError: the state belongs to another tracker.
             ImageError: an image cannot be read as RGB, or there are not as many as videos.
+            LockonError: densities are asked of a tracker that predicts none.
         """
+        if density:
+            self.require_density()
         if state.tracker != self.name:
             raise StateError(f"this state belongs to tracker '{state.tracker}', not to '{self.name}'.")
         state = replace(self.learn(state), frame=state.frame + 1)
@@ -403,14 +406,23 @@ class Tracker:
         )
         return result[0] if state.single else result
 
-    def _density(
-        self, state: State, features: BackboneFeatures, crop: CropFrame, maps: NDArray[np.float32]
-    ) -> BoxDensity:
-        slot, net = self.config.localiser, self._net.bb_regressor
-        if not (isinstance(slot, TargetModelConfig) and slot.softmax) or net is None:
+    def require_density(self) -> None:
+        """Make sure that the tracker can predict densities, before any work is done.
+
+        Raises:
+            LockonError: it cannot.
+        """
+        slot = self.config.localiser
+        if not (isinstance(slot, TargetModelConfig) and slot.softmax and self.config.estimator):
             raise LockonError(
                 f"tracker '{self.name}' predicts no densities; use a PrDiMP-type tracker, e.g. 'lockon_s'."
             )
+
+    def _density(
+        self, state: State, features: BackboneFeatures, crop: CropFrame, maps: NDArray[np.float32]
+    ) -> BoxDensity:
+        net = self._net.bb_regressor
+        assert net is not None
         boxes = crop.to_crop(state.position, state.size).to(self.device)
         box_features = net.test_features(*features)
         density = predicted_density(net, state.modulation, box_features, boxes, crop, maps, self._localiser.grid)
