@@ -122,8 +122,11 @@ class VideoWriter(FrameSink):
             return
         try:
             self._encoder.finish()
-        except (av.FFmpegError, OSError) as error:
-            raise self._give_up(error) from error
+        except BaseException as error:  # Ctrl-C as well
+            failure = self._give_up(error)
+            if isinstance(error, av.FFmpegError | OSError):
+                raise failure from error
+            raise
         whole = self._part.with_suffix(".whole")
         try:
             self._remux(whole)
@@ -158,7 +161,7 @@ class VideoWriter(FrameSink):
             for _, packet in heapq.merge(*tracks, key=itemgetter(0)):
                 target.mux(packet)
 
-    def _give_up(self, error: Exception) -> OutputError:
+    def _give_up(self, error: BaseException) -> OutputError:
         """Keep what is complete; returns the error that says so."""
         self._closed = True
         if self._encoder is not None:
