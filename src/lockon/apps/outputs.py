@@ -15,7 +15,7 @@ from lockon.errors import OutputError, StateError
 from lockon.tracking import State
 from lockon.trajectory import Header, TrajectoryWriter, check_path, check_writable, open_writer, read_csv, read_json
 from lockon.types import Frame, Result
-from lockon.video import FrameSink, annotate
+from lockon.video import FrameSink, annotate, draw_density
 
 DEFAULT_FOLDER = Path("outputs")
 RESUMABLE = (".json", ".csv")
@@ -138,7 +138,8 @@ class Outputs:
             for writer in self._writers:
                 writer.write(result)
         if self._sink:
-            self._sink.write(annotate(frame.image, result), frame.time)
+            image = draw_density(frame.image, result) if result.density else frame.image
+            self._sink.write(annotate(image, result), frame.time)
 
     def __enter__(self) -> Self:
         return self

@@ -59,6 +59,8 @@ class Track:
     """Annotated video. Default: MP4 in outputs/."""
     no_video: FlagCreatePairsOff[bool] = False
     """Write no annotated video."""
+    density: FlagCreatePairsOff[bool] = False
+    """Draw the predicted densities of centre and box into the video (PrDiMP-type trackers, such as lockon_s)."""
     keep_audio: FlagCreatePairsOff[bool] = False
     """Copy the sound into the annotated video."""
     start: Annotated[str, arg(metavar="WHEN")] = "0"
@@ -77,6 +79,8 @@ class Track:
         state = State.load(self.resume) if self.resume else None
         if (state is None) == (not self.box):
             raise BoxError("mark the target with --box X,Y,W,H, or go on with --resume STATE; one of the two.")
+        if self.density and self.no_video:
+            raise OutputError("--density draws into the annotated video; leave out --no-video.")
         targets = state or parse_boxes(self.box if len(self.box) > 1 else self.box[0])
         last = Moment.parse(self.end) if self.end else None
         with ExitStack() as stack:
@@ -92,9 +96,11 @@ class Track:
                 sound = self.video if self.keep_audio else None
                 sink = stack.enter_context(open_sink(paths.video, source.info.frame_rate, audio_from=sound))
             tracker = load(self.tracker, device=self.device, precision=self.precision)
+            if self.density:
+                tracker.require_density()
             if isinstance(targets, State):
                 targets = targets.to(tracker.device)
-            steps = _steps(until(source, last), tracker, targets, past if sink else (), self.seed)
+            steps = _steps(until(source, last), tracker, targets, past if sink else (), self)
             return self._record(_Recording(source, steps, paths, sink, past))
 
     def _first(self, past: Sequence[Result]) -> Moment:
@@ -197,7 +203,7 @@ def arguments(options: Track) -> list[str]:
 
 
 def _steps(
-    frames: Iterable[Frame], tracker: Tracker, targets: Boxes | State, past: Sequence[Result], seed: int
+    frames: Iterable[Frame], tracker: Tracker, targets: Boxes | State, past: Sequence[Result], options: Track
 ) -> Steps:
     """The past once more, then what follows."""
     remaining = iter(frames)
@@ -208,4 +214,4 @@ def _steps(
                 yield Step(frame, known[frame.index], targets)
             if frame.index >= past[-1].frame:
                 break
-    yield from follow(remaining, tracker, targets, seed=seed)
+    yield from follow(remaining, tracker, targets, seed=options.seed, density=options.density)

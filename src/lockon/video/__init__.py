@@ -1,5 +1,6 @@
 """Video in, video out: sources, sinks and drawing."""
 
+from lockon.video.densities import draw_density
 from lockon.video.drawing import annotate, draw_box, draw_mask, draw_trail, target_color
 from lockon.video.image_files import read_image
 from lockon.video.opening import open_source
@@ -20,6 +21,7 @@ __all__ = [
     "VideoWriter",
     "annotate",
     "draw_box",
+    "draw_density",
     "draw_mask",
     "draw_trail",
     "open_sink",
