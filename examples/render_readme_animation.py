@@ -16,7 +16,7 @@ MILLISECONDS = 50
 
 
 def main(
-    out: Path = Path("docs/assets/lockon.webp"), sequence: int = 1, frames: int = 100, tracker: str = "lockon_s"
+    out: Path = Path("docs/assets/lockon.webp"), sequence: int = 27, frames: int = 90, tracker: str = "lockon_s"
 ) -> None:
     """Track one object of a procedural clip and write what happens as an animated WebP image.
 
@@ -26,7 +26,7 @@ def main(
         frames: length of the clip.
         tracker: name in the catalogue or path of a model.
     """
-    world = SyntheticConfig(frame_size=(480, 300), length=frames, target_size=(45, 75), degradation=0.4)
+    world = SyntheticConfig(frame_size=(600, 360), length=frames, target_size=(55, 95), degradation=0.4)
     clip = SyntheticWorld(world).sequence(sequence)
     engine = lockon.load(tracker)
     state = engine.start(clip.frame(0), clip.box(0))
@@ -38,7 +38,7 @@ def main(
         trail.append(lockon.Box(*result.box).center)
         pictures.append(Image.fromarray(annotate(image, result, names="target", trails=[trail[-40:]])))
     truth = np.array([clip.box(index) for index in range(1, frames)])
-    pictures[0].save(out, save_all=True, append_images=pictures[1:], duration=MILLISECONDS, loop=0, quality=60)
+    pictures[0].save(out, save_all=True, append_images=pictures[1:], duration=MILLISECONDS, loop=0, quality=40)
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, mean IoU {overlap(truth, np.array(boxes)).mean():.2f}")
 
 
