@@ -141,9 +141,12 @@ def parse_boxes(box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"])
     Raises:
         BoxError: a box is malformed.
     """
-    if isinstance(box, str) or len(box) == 0 or (not isinstance(box[0], str) and np.ndim(box[0]) == 0):
-        return Box.parse(cast(OneBox, box))
-    return np.array([Box.parse(one) for one in cast(Sequence[OneBox], box)])
+    if isinstance(box, str):
+        return Box.parse(box)
+    parts = list(box)
+    if not parts or (not isinstance(parts[0], str) and np.ndim(parts[0]) == 0):
+        return Box.parse(cast(list[float], parts))
+    return np.array([Box.parse(one if isinstance(one, str) else list(one)) for one in cast(list[OneBox], parts)])
 
 
 def _start_result(frame: Frame, boxes: Boxes) -> Result:
