@@ -54,7 +54,8 @@ def predicted_density(
 
     scale = crop.scale.numpy().astype(np.float64)
     # A continuous image coordinate lies half a pixel beyond the index of the pixel whose centre it is.
-    origin = crop.position.flip(-1).numpy() + 0.5 - crop.sample_size / 2 * scale[:, None]
+    middle = crop.position.flip(-1).numpy() + 0.5
+    origin = middle - crop.sample_size / 2 * scale[:, None]
     offset_mean, offset_covariance = _moments(position, offsets)
     ratio_mean, ratio_covariance = _moments(size, log_ratios)
     box_centre = (centres + offset_mean * sizes) * scale[:, None] + origin
@@ -66,9 +67,7 @@ def predicted_density(
 
     cells = np.stack(np.meshgrid(*(np.arange(n) for n in centre_maps.shape[:0:-1])), axis=-1)
     cell_size = (grid.cell * scale)[:, None, None, None]
-    # The centre of the search region is the continuous middle of the crop.
-    middle = (origin + crop.sample_size / 2 * scale[:, None])[:, None, None]
-    centre_grid = middle + (cells - np.asarray(grid.centre)[::-1]) * cell_size
+    centre_grid = middle[:, None, None] + (cells - np.asarray(grid.centre)[::-1]) * cell_size
     centre_maps = centre_maps / centre_maps.sum(axis=(1, 2), keepdims=True)
     centre_mean, centre_covariance = _moments(centre_maps, centre_grid)
     return BoxDensity(

@@ -25,8 +25,8 @@ _OPACITY = (0.3, 0.8)
 """Of the heat map, where the density is zero and where it is highest."""
 _DEVIATIONS = 2.0
 """Of the box centre, that the ellipse spans."""
-_LEGIBLE = 80
-"""Pixels: smaller slices have no labels on their axes."""
+_SMALLEST, _LEGIBLE = 16, 80
+"""Pixels: smaller slices are left out, and have no labels on their axes."""
 _PLATE: Color = (24, 24, 24)
 _AXIS: Color = (170, 170, 170)
 
@@ -155,6 +155,8 @@ def _draw_panels(canvas: Image, density: BoxDensity, color: Color) -> None:
     short_side = min(height, width)
     # Where a quarter of the image is too little for letters, the panels take up to half of it.
     side = max(short_side // 4, min(60, short_side // 2))
+    if side < _SMALLEST:
+        return
     position, size = (float(value) for value in density.box_entropy)
     panels = np.concatenate(
         [
