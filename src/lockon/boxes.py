@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Self, SupportsFloat
+from typing import NamedTuple, SupportsFloat
 
 import torch
 from jaxtyping import Float
@@ -27,7 +27,7 @@ class Box(NamedTuple):
     h: float
 
     @classmethod
-    def parse(cls, values: Sequence[SupportsFloat] | str) -> Self:
+    def parse(cls, values: Sequence[SupportsFloat] | str) -> Box:
         """Read a box from four numbers or from text such as `"120,80,60,90"`.
 
         Raises:
@@ -39,7 +39,7 @@ class Box(NamedTuple):
         if len(parts) != 4:
             raise BoxError(f"a box has four numbers x,y,w,h; got {len(parts)}: {values!r}.")
         try:
-            box = cls(*(float(part) for part in parts))
+            box = Box(*(float(part) for part in parts))
         except ValueError as error:
             raise BoxError(f"a box has four numbers x,y,w,h; got {values!r}.") from error
         if not all(math.isfinite(value) for value in box):

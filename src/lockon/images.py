@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lockon.errors import ImageError
 
-Image = UInt8[np.ndarray, "height width 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
+"""Rows, columns, RGB."""
 
 
 def as_rgb8(image: NDArray[Any] | torch.Tensor) -> Image:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 Shift = tuple[int, int]
-Pixels = Float[Tensor, "channels rows cols"]
+Pixels = Float[Tensor, "channels _ _"]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from lockon.networks.iou_net import LinearBlock
-
 from lockon.errors import DeviceError
+from lockon.networks.iou_net import LinearBlock
 
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
 

@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 
 Stage = Literal["decode", "crop", "backbone", "localise", "estimate", "learn", "draw"]
 
 
+@runtime_checkable
 class Timer(Protocol):
     """Anything that can time a named stage."""
 

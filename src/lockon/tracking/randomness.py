@@ -6,7 +6,7 @@ A counter-based generator needs no state between frames: saving, cloning and res
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     BOX_JITTER = 5
 
 
+@runtime_checkable
 class Randomness(Protocol):
     """Source of the random numbers of tracking."""
 

@@ -8,6 +8,7 @@ know: `box_to_centre` and `centre_to_box` convert at the border of the loop.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -55,8 +56,8 @@ class Patch(NamedTuple):
 
 def sample_patch(
     image: Image,
-    centre_yx: tuple[float, float],
-    size_hw: tuple[float, float],
+    centre_yx: Sequence[float],
+    size_hw: Sequence[float],
     output_hw: tuple[int, int] | None,
     *,
     border_mode: BorderMode = "replicate",

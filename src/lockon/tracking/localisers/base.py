@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,6 +47,7 @@ class Draws(NamedTuple):
     frame: int
 
 
+@runtime_checkable
 class Localiser(Protocol):
     """Slot of the frame loop: from backbone features to score maps."""
 
