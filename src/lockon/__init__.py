@@ -1,5 +1,7 @@
 """Lockon: mark any object in the first frame of a video and follow it to the last.
 
+For example:
+
     import lockon
 
     for result in lockon.track("dog.mp4", box=(120, 80, 60, 90)):
