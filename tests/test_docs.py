@@ -34,13 +34,13 @@ def resolves(dotted: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_of_code_exist(document):
     names = NAME.findall(document.read_text(encoding="utf-8"))
     assert not [name for name in names if not resolves(name) and not name.endswith((".py", ".md"))]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(document):
     links = LINK.findall(document.read_text(encoding="utf-8"))
     assert not [link for link in links if not (document.parent / link).exists()]
