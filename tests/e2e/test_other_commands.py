@@ -65,8 +65,10 @@ def test_bench_measures_every_stage(lockon, clip, untrained):
     assert rows["all"][3] == "FPS"
 
 
-def test_bench_has_a_clip_of_its_own(lockon, untrained):
-    assert lockon("bench", "--tracker", untrained, "--frames", 2).status == 0
+def test_bench_has_a_clip_of_its_own_in_which_nothing_is_lost(lockon):
+    outcome = lockon("bench", "--frames", 25, "--targets", 2)
+    assert outcome.out.startswith("lockon_s, 2 target(s), present in 100%, cpu fp32, ")
+    assert float(next(line for line in outcome.out.splitlines() if "learn" in line).split()[1]) > 0
     assert lockon("bench", "--targets", 0).err.startswith("error: ")
     assert not list(Path().iterdir())
 

@@ -32,6 +32,8 @@ CLIP_FRAMES = 60
 """The built-in clip is this long and then starts again."""
 PAN = 40
 """Pixels that the view of the built-in clip pans over its picture."""
+PATCHES = 6
+"""Colours a side that a target of the built-in clip is made of."""
 WARM_UP = 5
 """Frames before the clock starts."""
 
@@ -62,20 +64,23 @@ class Bench:
             raise BoxError("a measurement needs at least one target and one frame.")
         timer = StageTimer(self.device)
         tracker = load(self.tracker, device=self.device, precision=self.precision, timer=timer)
-        with _clip(self.video) as source:
+        with _clip(self.video, self.targets) as source:
             boxes = grid(self.targets, source.info.width, source.info.height)
             steps = follow(_timed(_endless(source), timer), tracker, boxes)
             for step in islice(steps, WARM_UP):
                 annotate(step.frame.image, step.result)
             timer.seconds.clear()
             start = time.perf_counter()
+            present = 0
             for step in islice(steps, self.frames):
                 with timer.stage("draw"):
                     annotate(step.frame.image, step.result)
+                present += int(np.sum(step.result.present))
             elapsed = time.perf_counter() - start
             steps.close()
-        threads = torch.get_num_threads()
-        print(f"{self.tracker}, {self.targets} target(s), {self.device} {self.precision}, {threads} threads")
+        settings = f"{self.device} {self.precision}, {torch.get_num_threads()} threads"
+        share = present / self.frames / self.targets
+        print(f"{self.tracker}, {self.targets} target(s), present in {share:.0%}, {settings}")
         Console().print(table(timer.seconds, elapsed, self.frames))
         return 0
 
@@ -113,20 +118,30 @@ def _timed(frames: Iterator[Frame], timer: StageTimer) -> Iterator[Frame]:
 
 
 @contextmanager
-def _clip(video: str | None) -> Iterator[VideoSource]:
-    """The user's video, or one in which the view pans over a synthetic picture."""
+def _clip(video: str | None, targets: int) -> Iterator[VideoSource]:
+    """The user's video, or one made for the purpose."""
     with tempfile.TemporaryDirectory() as folder:
-        path = video or str(_write_clip(Path(folder) / "clip.mp4"))
+        path = video or str(_write_clip(Path(folder) / "clip.mp4", targets))
         with open_source(path) as source:
             yield source
 
 
-def _write_clip(path: Path) -> Path:
+def _write_clip(path: Path, targets: int) -> Path:
+    """The view pans over a synthetic picture with a patchwork where each target is, which no tracker loses."""
     width, height = CLIP_SIZE
     sequence = SyntheticWorld().sequence(0)
     picture = sequence.render(0, Box(0, 0, *sequence.frame_size), (height + PAN, width + PAN))
+    views = [
+        (round(PAN / 2 * (1 - np.cos(angle))), round(PAN / 2 * (1 + np.sin(angle))))
+        for angle in 2 * np.pi * np.arange(CLIP_FRAMES) / CLIP_FRAMES
+    ]
+    first_view = np.array([*views[0], 0, 0])
+    rng = np.random.default_rng(0)
+    for x, y, w, h in (grid(targets, width, height) + first_view).round().astype(int):
+        colours = rng.integers(0, 256, (PATCHES, PATCHES, 3), dtype=np.uint8)
+        rows, columns = np.arange(h) * PATCHES // h, np.arange(w) * PATCHES // w
+        picture[y : y + h, x : x + w] = colours[rows][:, columns]
     with open_sink(path, 25) as sink:
-        for angle in 2 * np.pi * np.arange(CLIP_FRAMES) / CLIP_FRAMES:
-            left, top = (round(PAN / 2 * (1 + turn)) for turn in (np.cos(angle), np.sin(angle)))
+        for left, top in views:
             sink.write(picture[top : top + height, left : left + width])
     return path
