@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lockon.tracking.augmentation import AugmentationConfig
 from lockon.tracking.estimators import RefinementConfig
@@ -33,10 +34,10 @@ class TrackerConfig:
     localiser: OnlineConfig | TargetModelConfig | None = field(default_factory=TargetModelConfig)
     """None: the target is taken to be where it was."""
     selector: PeakConfig = field(default_factory=PeakConfig)
-    expect: str = "previous"
+    expect: Literal["previous", "centre"] = "previous"
     """Where a target is expected when peaks compete: at the `previous` position (DiMP) or the `centre` (ATOM)."""
-    window: bool = False
-    """Multiply the scores by a Hann window before the first peak is sought."""
+    window: Literal["none", "first_peak", "all"] = "none"
+    """Seek the first peak (DiMP), or all peaks (ATOM), in the scores multiplied by a Hann window."""
     estimator: RefinementConfig | None = field(default_factory=RefinementConfig)
     """None: the size follows the best of the searched scales."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)

@@ -42,7 +42,7 @@ ATOM_VOT = replace(
     ATOM,
     search=SearchConfig(sample_size=224, area_factor=4, position="rounded"),
     selector=PeakConfig(lost=-1.0, distractor=100.0, hard_negative=0.3, displacement=0.7),
-    window=True,
+    window="all",
     memory=replace(ATOM.memory, learning_rate=0.0075, initial_share=0.0),
 )
 # One back-propagation an iteration; as many as Gauss-Newton with conjugate gradient makes (ATOM, Sec. 4.2).
@@ -63,7 +63,7 @@ DIMP_VOT18 = replace(
     search=SearchConfig(sample_size=224, area_factor=4),
     augmentation=MANY_AUGMENTATIONS,
     selector=NEVER_LOST,
-    window=True,
+    window="first_peak",
     memory=MemoryConfig(
         capacity=250,
         learning_rate=0.0075,
@@ -85,7 +85,7 @@ DIMP50_VOT19 = replace(
         expansion=1.4,
     ),
     selector=NEVER_LOST,
-    window=True,
+    window="first_peak",
     estimator=RefinementConfig(iterations=3),
     memory=replace(DIMP_VOT18.memory, capacity=100, initial_iterations=15, iterations=2, hard_negative_iterations=2),
 )
@@ -106,7 +106,7 @@ PRDIMP50_VOT18 = replace(
     augmentation=MANY_AUGMENTATIONS,
     localiser=TargetModelConfig(softmax=False),
     selector=PeakConfig(lost=0.0, distractor=99999.0, hard_negative=999999.0, displacement=0.7),
-    window=True,
+    window="first_peak",
     memory=MemoryConfig(
         capacity=250,
         initial_share=0.0,

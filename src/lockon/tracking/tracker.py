@@ -91,7 +91,7 @@ class Tracker:
         if self._net.classifier is not None:
             cast_layers(self._net.classifier.feature_extractor, self._dtype)
         self._localiser = self._make_localiser()
-        self._window = self._localiser.window() if config.window else None
+        self._window = None if config.window == "none" else self._localiser.window()
 
     def _make_localiser(self) -> Localiser:
         slot, search = self.config.localiser, self.config.search
@@ -275,6 +275,9 @@ class Tracker:
 
     def _select(self, state: State, regions: SearchRegions, maps: NDArray[np.float32]) -> list[Selection]:
         """Apply the selector to each target."""
+        window = self._window
+        if window is not None and self.config.window == "all":
+            maps, window = maps * window, None
         grid = self._localiser.grid
         cell = grid.cell * regions.scales[:, :1] / self.config.search.scale_factors[0]
         previous = (state.position - regions.positions[:, 0]) / cell
@@ -288,7 +291,7 @@ class Tracker:
                 centre=np.asarray(grid.centre, np.float32),
                 previous=previous[target].numpy(),
                 target_cells=target_cells[target].numpy(),
-                window=self._window,
+                window=window,
             )
             for target in range(state.targets)
         ]

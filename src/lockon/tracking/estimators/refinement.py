@@ -95,9 +95,10 @@ def ascend(
     steps = boxes.new_tensor([config.step[0]] * 2 + [config.step[1]] * 2)
     reference = boxes[:, :1, 2:]
     scores = boxes.new_zeros(boxes.shape[:2])
+    objective = net.objective(modulation, features)
     relative = to_relative(boxes, reference) if config.space == "relative" else boxes
     for _ in range(config.iterations):
-        scores, gradient = net.predict_with_gradient(modulation, features, boxes)
+        scores, gradient = objective(boxes)
         size = boxes[..., 2:]
         if config.space == "default":
             boxes = boxes + steps * gradient * torch.cat([size, size], dim=-1)
