@@ -108,13 +108,26 @@ def test_a_second_mode_of_a_tenth_is_seen():
     assert np.abs(second.astype(int) - nothing).max() > 30
 
 
-def test_the_ellipse_spans_two_standard_deviations():
-    drawn = draw_density(GREY, result_of(make_density(box_mean=np.array([880.0, 570.0, 80, 60]))))
-    rows, columns = np.nonzero((drawn[480:] == target_color(0)).all(axis=2) & (np.arange(1280) > 700))
-    assert (columns.min(), columns.max() + 1) == pytest.approx((880 - 40, 880 + 40), abs=3)
-    assert (rows.min() + 480, rows.max() + 481) == pytest.approx((570 - 20, 570 + 20), abs=3)
-    right = rows[columns > 915].mean() + 480
-    assert right > 572, "x and y grow together"
+def test_the_heat_map_has_no_holes_beside_a_sharp_peak():
+    one_cell = np.zeros((CELLS, CELLS))
+    one_cell[8, 8] = 1
+    region = draw_density(GREY, result_of(make_density(centre_map=one_cell)))[80:400, 700:1020]
+    assert (region != 90).any(axis=2).all()
+
+
+@pytest.mark.parametrize("deviations", [(20, 10), (8, 25)])
+@pytest.mark.parametrize("correlation", [0.45, -0.7])
+def test_the_ellipse_spans_two_standard_deviations(deviations, correlation):
+    x, y = deviations
+    covariance = np.zeros((4, 4))
+    covariance[:2, :2] = [[x * x, correlation * x * y], [correlation * x * y, y * y]]
+    density = make_density(box_mean=np.array([880.0, 570.0, 80, 60]), box_covariance=covariance)
+    drawn = draw_density(GREY, result_of(density))[480:, 700:]
+    rows, columns = np.nonzero((drawn == target_color(0)).all(axis=2))
+    assert (columns.min() + 700, columns.max() + 701) == pytest.approx((880 - 2 * x, 880 + 2 * x), abs=3)
+    assert (rows.min() + 480, rows.max() + 481) == pytest.approx((570 - 2 * y, 570 + 2 * y), abs=3)
+    at_the_right = rows[columns + 700 > 880 + 1.9 * x].mean() + 480
+    assert at_the_right == pytest.approx(570 + 2 * correlation * y, abs=3)
 
 
 def test_the_inset_stands_on_the_other_side_of_the_image():
