@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lockon.nn.prpool import bin_weights, prroi_pool, prroi_pool_with_pullback
+from lockon.nn.prpool import MovingBoxes, bin_weights, prroi_pool
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,8 @@ def test_pullback_equals_autograd(shift: float) -> None:
     expected = prroi_pool(features, boxes, (3, 3), 1 / 8)
     cotangent = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     (gradient,) = torch.autograd.grad((expected * cotangent).sum(), boxes)
-    pooled, pullback = prroi_pool_with_pullback(features, boxes.detach(), 3, 1 / 8)
+    origin = torch.zeros(1, 1, 2, dtype=torch.float64)
+    (pooled,), pullback = MovingBoxes([features], [origin], [3], [8]).pool(boxes.detach())
     torch.testing.assert_close(pooled, expected.detach())
-    torch.testing.assert_close(pullback(cotangent), gradient)
-    assert not pullback(cotangent)[2].any()
+    torch.testing.assert_close(pullback([cotangent]), gradient)
+    assert not pullback([cotangent])[2].any()

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lockon.nn.layers import conv_bn_relu
-from lockon.nn.prpool import prroi_pool, prroi_pool_grid, prroi_pool_with_pullback
+from lockon.nn.prpool import MovingBoxes, prroi_pool, prroi_pool_grid
 
 STRIDES = {3: 8, 4: 16}
 """Stride of ResNet's block 3 (layer2) and block 4 (layer3)."""
@@ -65,16 +65,15 @@ class LinearBlock(nn.Module):
         return embedding
 
     def with_pullback(self, x: Float[Tensor, "n i"]) -> tuple[Float[Tensor, "n o"], Callable[[Tensor], Tensor]]:
-        """`forward` in evaluation mode, and its pullback to `x`."""
+        """`forward` in evaluation mode, and its pullback to `x`, in the type of the weights."""
         y = self.forward(x)
 
         def pullback(cotangent: Tensor) -> Tensor:
-            cotangent = torch.where(y > 0, cotangent, 0.0)
+            cotangent = cotangent * (y > 0)
             if isinstance(self.bn, nn.BatchNorm1d):  # nn.Identity where it was folded into the linear layer
                 assert self.bn.running_var is not None
                 cotangent = cotangent * (self.bn.weight * torch.rsqrt(self.bn.running_var + self.bn.eps))
-            weight = self.linear.weight
-            return (cotangent.to(weight.dtype) @ weight).to(cotangent.dtype)
+            return cotangent.to(self.linear.weight.dtype) @ self.linear.weight
 
         return y, pullback
 
@@ -189,7 +188,6 @@ class BoxScorer(nn.Module, ABC):
         scores: Tensor = (embedding @ readout.weights[:, :, None]).squeeze(-1) + readout.offset[:, None]
         return scores.view(len(rows), rows.shape[1], -1)
 
-    @torch.no_grad()
     def predict_with_gradient(
         self,
         modulation: Sequence[Float[Tensor, "targets _"]],
@@ -197,21 +195,33 @@ class BoxScorer(nn.Module, ABC):
         boxes: Float[Tensor, "targets boxes 4"],
     ) -> tuple[Float[Tensor, "targets boxes"], Float[Tensor, "targets boxes 4"]]:
         """Scores and their gradients by `(x, y, w, h)`, in closed form; the network must be in evaluation mode."""
+        return self.objective(modulation, features)(boxes)
+
+    @torch.no_grad()
+    def objective(
+        self, modulation: Sequence[Float[Tensor, "targets _"]], features: BoxFeatures
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """`predict_with_gradient` as a function of the boxes, with what they do not change computed in advance."""
         assert not self.training, "the closed form holds in evaluation mode only"
-        readout = self._readout(modulation)
-        scores, gradient = readout.offset[:, None], torch.zeros_like(boxes)
-        weights_per_block = readout.weights.chunk(len(self.blocks), dim=-1)
-        for block, gains, weights, c, origin in zip(
-            self.blocks, readout.gains, weights_per_block, *features, strict=True
-        ):
-            pooled, to_boxes = prroi_pool_with_pullback(c, _move(boxes, origin), TEST_POOL[block], 1 / STRIDES[block])
-            linear_block, flat = self._linear_block(block), _amplify(pooled, gains).flatten(2).flatten(0, 1)
-            embedding, to_pooled = linear_block.with_pullback(flat)
-            scores = scores + (embedding.view(*boxes.shape[:2], -1) @ weights[:, :, None]).squeeze(-1)
-            by_embedding = weights[:, None].expand(*boxes.shape[:2], -1).flatten(0, 1)
-            by_pooled = to_pooled(by_embedding).view(pooled.shape)
-            gradient += to_boxes(_amplify(by_pooled, gains))
-        return scores, gradient
+        gains, weights, offset = self._readout(modulation)
+        maps = [c if g is None else c * g[:, :, None, None] for c, g in zip(features.maps, gains, strict=True)]
+        bins, strides = zip(*((TEST_POOL[block], STRIDES[block]) for block in self.blocks), strict=True)
+        pooling = MovingBoxes(maps, features.origins_xy, bins, strides)
+        linear_blocks = [self._linear_block(block) for block in self.blocks]
+        weights_per_block = weights[:, None].chunk(len(self.blocks), dim=-1)
+
+        @torch.no_grad()
+        def evaluate(boxes: Tensor) -> tuple[Tensor, Tensor]:
+            shape = boxes.shape[:2]
+            pooled, to_boxes = pooling.pool(boxes)
+            scores, by_pooled = offset[:, None], []
+            for linear_block, weights, x in zip(linear_blocks, weights_per_block, pooled, strict=True):
+                embedding, to_inputs = linear_block.with_pullback(x.flatten(2).flatten(0, 1))
+                scores = scores + (embedding.view(*shape, -1) @ weights.mT).squeeze(-1)
+                by_pooled.append(to_inputs(weights.expand(*shape, -1).flatten(0, 1)).view(x.shape))
+            return scores, to_boxes(by_pooled)
+
+        return evaluate
 
     def _linear_block(self, block: int) -> LinearBlock:
         module = self.get_submodule(f"fc{block}_rt")
