@@ -107,3 +107,16 @@ def test_pullback_equals_autograd(shift: float) -> None:
     torch.testing.assert_close(pooled, expected.detach())
     torch.testing.assert_close(pullback([cotangent]), gradient)
     assert not pullback([cotangent])[2].any()
+
+
+def test_undefined_boxes_leave_the_others_alone() -> None:
+    features, boxes = _case()
+    origin = torch.zeros(1, 1, 2, dtype=torch.float64)
+    pooling = MovingBoxes([features, features[..., :4]], [origin, origin + 8], [3, 2], [8, 16])
+    expected, expected_pullback = pooling.pool(boxes)
+    undefined = torch.tensor([[torch.nan] * 4, [0, 0, torch.inf, 1], [-torch.inf, 0, 1, torch.nan]]).expand(2, 3, 4)
+    pooled, pullback = pooling.pool(torch.cat([boxes, undefined.double()], dim=1))
+    for actual, values in zip(pooled, expected, strict=True):
+        torch.testing.assert_close(actual[:, :2], values)
+    gradient = pullback([torch.ones_like(p) for p in pooled])[:, :2]
+    torch.testing.assert_close(gradient, expected_pullback([torch.ones_like(p) for p in expected]))

@@ -214,11 +214,15 @@ class BoxScorer(nn.Module, ABC):
         def evaluate(boxes: Tensor) -> tuple[Tensor, Tensor]:
             shape = boxes.shape[:2]
             pooled, to_boxes = pooling.pool(boxes)
-            scores, by_pooled = offset[:, None], []
-            for linear_block, weights, x in zip(linear_blocks, weights_per_block, pooled, strict=True):
-                embedding, to_inputs = linear_block.with_pullback(x.flatten(2).flatten(0, 1))
-                scores = scores + (embedding.view(*shape, -1) @ weights.mT).squeeze(-1)
-                by_pooled.append(to_inputs(weights.expand(*shape, -1).flatten(0, 1)).view(x.shape))
+            embeddings, by_pooled = [], []
+            for linear_block, weight, x in zip(linear_blocks, weights_per_block, pooled, strict=True):
+                # Reordering for the linear layer is cheapest in its own type.
+                flat = x.to(linear_block.linear.weight.dtype).flatten(2).flatten(0, 1)
+                embedding, to_inputs = linear_block.with_pullback(flat)
+                embeddings.append(embedding)
+                by_pooled.append(to_inputs(weight.expand(*shape, -1).flatten(0, 1)).view(x.shape))
+            embedding = torch.cat(embeddings, dim=-1).view(*shape, -1).to(weights.dtype)
+            scores = (embedding @ weights[..., None]).squeeze(-1) + offset[:, None]
             return scores, to_boxes(by_pooled)
 
         return evaluate

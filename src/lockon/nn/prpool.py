@@ -113,8 +113,8 @@ def prroi_pool_grid(
 class MovingBoxes:
     """Pooling of boxes that move, on maps that stay, and its pullback to the boxes in closed form.
 
-    A bin overlaps a handful of cells, so its mean is a short weighted sum of feature vectors: an embedding bag. The
-    bins of all maps share one set of tensors, because small operations cost by their number.
+    A bin overlaps a handful of cells, so its mean is a short weighted sum of feature vectors: an embedding bag. All
+    maps, of equally many channels, share one set of tensors, because small operations cost by their number.
 
     Args:
         maps: feature maps, cheapest in channels-last memory.
@@ -130,7 +130,7 @@ class MovingBoxes:
         bins: Sequence[int],
         strides: Sequence[int],
     ) -> None:
-        self._tables = [c.permute(0, 2, 3, 1).flatten(0, 2) for c in maps]
+        self._table = torch.cat([c.permute(0, 2, 3, 1).flatten(0, 2) for c in maps])
         self._bins = tuple(bins)
         like = origins_xy[0]
 
@@ -144,11 +144,22 @@ class MovingBoxes:
         self._edges = torch.stack([self._rank, self._rank + 1], dim=-1) / (self._parts * stride)[:, None]
         self._origin = per_bin(origin.mT for origin in origins_xy)[:, None] / stride
         self._sizes = per_bin(torch.tensor([[c.shape[3]], [c.shape[2]]]) for c in maps)
-        # The row of a table that holds a cell is the sum of one part per axis.
+        # The row of the table that holds a cell is the sum of one part per axis.
         self._pitch = per_bin(torch.tensor([[1], [c.shape[3]]]) for c in maps)[..., None]
-        area, image = self._sizes.prod(dim=0), torch.arange(len(maps[0])).to(like)
-        self._first = torch.stack([torch.zeros_like(area), area]) * image[:, None, None]
-        self._first = self._first[:, None, ..., None]
+        firsts = itertools.accumulate((c[:, 0].numel() for c in maps[:-1]), initial=0)
+        first_rows = per_bin(
+            torch.arange(len(c))[:, None] * c[0, 0].numel() + n for c, n in zip(maps, firsts, strict=True)
+        )
+        self._first = torch.stack([torch.zeros_like(first_rows), first_rows], dim=1)[:, None, ..., None]
+        # Bags are the bins of each map, row by row; this is where their columns and rows stand among all intervals.
+        intervals = torch.arange(sum(bins), device=like.device).split(self._bins)
+        y, x = torch.cat([torch.cartesian_prod(n, n) for n in intervals]).unbind(-1)
+        self._axes = torch.cat([x, y + len(self._rank)])
+
+    def _of_bags(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """From values per axis and interval to those of the columns and of the rows of every bin."""
+        columns, rows = values.flatten(-3, -2).index_select(-2, self._axes).chunk(2, dim=-2)
+        return columns, rows
 
     def pool(
         self, boxes: Float[Tensor, "images boxes 4"]
@@ -161,65 +172,44 @@ class MovingBoxes:
         low, length = (part[..., None] for part in boxes.unflatten(-1, (2, 2)).unbind(-2))
         density = torch.where(length > 0, length.reciprocal(), 0.0)
         edges = torch.addcmul((low * self._scale - self._origin)[..., None], length[..., None], self._edges)
-        # An interval of n cells touches up to n + 2, wherever it lies. Those it would touch outside the map are
-        # replaced by others inside, of weight 0. Unlike minimum, fmin and fmax give valid indices for any box.
-        spans = (length.amax(dim=(0, 1)).clamp(min=0) * (self._scale / self._parts)).ceil().add(2).fmin(self._sizes)
-        starts = edges[..., 0].floor().fmax(torch.zeros_like(spans)).fmin(self._sizes - spans)
-        cells = starts[..., None] + torch.arange(int(spans.amax()), dtype=boxes.dtype, device=boxes.device)
-        hat, integral = _hat_and_integral((edges[..., None] - cells[..., None, :]).clamp(-1, 1))
+        # An interval of n cells touches up to n + 2, wherever it lies. Unlike min, fmin and fmax ignore NaN.
+        longest = (length.amax() * self._scale / self._parts).amax().ceil() + 2
+        span = int(longest.fmin(self._sizes.amax()).clamp(min=1))
+        starts = edges[..., :1].floor().fmax(torch.zeros_like(self._scale[0])).fmin(self._sizes[..., None] - 1)
+        cells = starts + torch.arange(span, dtype=boxes.dtype, device=boxes.device)
+        outside = cells >= self._sizes[..., None]
+        distances = edges[..., None] - cells.masked_fill(outside, torch.inf)[..., None, :]
+        hat, integral = _hat_and_integral(distances.clamp(-1, 1))
         weights = (integral[..., 1, :] - integral[..., 0, :]) * (density * (self._parts / (2 * self._scale)))[
             ..., None
         ]
-        rows = torch.addcmul(self._first, cells, self._pitch).int()
 
-        firsts = list(itertools.accumulate(self._bins[:-1], initial=0))
-        bags = [
-            _Bags(table, rows[..., first : first + n, :], weights[..., first : first + n, :], spans[:, first])
-            for table, n, first in zip(self._tables, self._bins, firsts, strict=True)
-        ]
+        places = torch.addcmul(self._first, cells.fmin(self._sizes[..., None] - 1), self._pitch).int()
+        place_x, place_y = self._of_bags(places)
+        x, y = (w.to(self._table.dtype) for w in self._of_bags(weights))
+        rows = (place_y[..., None] + place_x[..., None, :]).flatten()
+        bags = torch.arange(len(rows) // span**2, dtype=rows.dtype, device=rows.device)
+        bag_starts, bag_weights = bags * span**2, (y[..., None] * x[..., None, :]).flatten()
+        pooled = torch.embedding_bag(self._table, rows, bag_starts, False, 0, False, bag_weights)[0]
 
         def pullback(cotangents: Sequence[Tensor]) -> Tensor:
-            by_weights = torch.zeros_like(weights)
-            for bag, cotangent, n, first in zip(bags, cotangents, self._bins, firsts, strict=True):
-                bag.pull_back(cotangent, by_weights[..., first : first + n, :])
+            cotangent = torch.cat([c.permute(0, 1, 3, 4, 2).flatten(2, 3) for c in cotangents], dim=2).flatten(0, 2)
+            by_weights: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+                cotangent.to(pooled.dtype), self._table, rows, bag_starts, bags.repeat_interleave(span**2), 0
+            ).view(*x.shape, span)
+            by_axes = torch.stack(
+                [(by_weights * y[..., None]).sum(-2), (by_weights * x[..., None, :]).sum(-1)], dim=2
+            )
             # Per length, w = (H(b) - H(a)) / (b - a) with H' = hat and edges a, b at low + length k / bins changes by
             # (hat(b) - hat(a)) bins with low, by (k + 1) hat(b) - k hat(a) - w with length.
             by_low = hat[..., 1, :] - hat[..., 0, :]
             by_length = torch.addcmul(hat[..., 1, :] - weights, by_low, self._rank[:, None])
             changes = torch.stack([by_low * self._parts[:, None], by_length], dim=2)
-            return ((changes * by_weights[:, :, None]).sum(dim=(-2, -1)) * density.mT).flatten(2)
+            changes = changes.flatten(3, 4).index_select(3, self._axes).unflatten(3, (2, -1))
+            by_low_and_length: Tensor = (changes * by_axes[:, :, None]).sum(dim=(-2, -1)) * density.mT
+            return by_low_and_length.flatten(2)
 
-        return [bag.pool() for bag in bags], pullback
-
-
-class _Bags:
-    """The bins of boxes on one map: which cells they overlap and with what weights, separately per axis."""
-
-    def __init__(self, table: Tensor, rows: Tensor, weights: Tensor, spans: Tensor) -> None:
-        cols, lines = (int(n) for n in spans.tolist())
-        (self._x, self._y) = weights[:, :, 0, :, :cols], weights[:, :, 1, :, :lines]
-        self._x, self._y = (
-            self._x[:, :, None, :, None, :].to(table.dtype),
-            self._y[..., None, :, None].to(table.dtype),
-        )
-        self._table, self._taps = table, cols * lines
-        row = rows[:, :, 1, :, None, :lines, None] + rows[:, :, 0, None, :, None, :cols]
-        self._shape, self._rows = row.shape, row.flatten()
-        count = len(self._rows) // self._taps
-        self._bag = torch.arange(count, dtype=row.dtype, device=row.device)
-        self._starts = self._bag * self._taps
-
-    def pool(self) -> Tensor:
-        weights = (self._y * self._x).flatten()
-        pooled = torch.embedding_bag(self._table, self._rows, self._starts, False, 0, False, weights)[0]
-        return pooled.view(*self._shape[:4], -1).permute(0, 1, 4, 2, 3)
-
-    def pull_back(self, cotangent: Tensor, out: Tensor) -> None:
-        """From the gradient by the pooled values to that by the weights of both axes."""
-        flat = cotangent.permute(0, 1, 3, 4, 2).contiguous().view(-1, cotangent.shape[2]).to(self._table.dtype)
-        bags = self._bag[:, None].expand(-1, self._taps).flatten()
-        by_products = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-            flat, self._table, self._rows, self._starts, bags, 0
-        ).view(self._shape)
-        out[:, :, 0, :, : self._shape[5]] = (by_products * self._y).sum(dim=(2, 4))
-        out[:, :, 1, :, : self._shape[4]] = (by_products * self._x).sum(dim=(3, 5))
+        per_map = pooled.view(*boxes.shape[:2], -1, pooled.shape[-1]).split([n * n for n in self._bins], dim=2)
+        return [
+            p.unflatten(2, (n, n)).permute(0, 1, 4, 2, 3) for p, n in zip(per_map, self._bins, strict=True)
+        ], pullback
