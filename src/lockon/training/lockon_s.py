@@ -58,7 +58,7 @@ def export(net: TrackerNet, recipe: Recipe, data: Sequence[str], folder: Path) -
     card = Card(
         constructor="lockon_s",
         tracker="lockon_s",
-        licence="Apache-2.0",
+        licence="Apache-2.0, as far as ours to give: see the terms of the training data",
         origin="trained by the Lockon authors with lockon.training.lockon_s",
         details={
             "trained": datetime.datetime.now(datetime.UTC).date().isoformat(),
