@@ -92,10 +92,10 @@ def main(
     peers.join()
     recipe = lockon_s(minutes)
     net = run(recipe, images, teacher, out)
-    if peers.rank() > 0:
-        return
-    path = export(net, recipe, note or [folder.name for folder in images], out)
-    print(f"weights: {path}")
+    if peers.rank() == 0:
+        path = export(net, recipe, note or [folder.name for folder in images], out)
+        print(f"weights: {path}")
+    peers.leave()
 
 
 if __name__ == "__main__":
