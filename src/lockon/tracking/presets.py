@@ -123,8 +123,8 @@ LOCKON_S = replace(
     PRDIMP18,
     network="lockon_s",
     search=SearchConfig(sample_size=256, area_factor=5),
-    # Shorter steps than PrDiMP's 2.5e-3: chosen on held-out synthetic sequences (docs/model_card.md).
-    estimator=replace(DENSITY_ASCENT, step=(1e-3, 1e-3)),
+    # Fewer proposals and steps than PrDiMP's, for speed: chosen on held-out synthetic images (docs/model_card.md).
+    estimator=replace(DENSITY_ASCENT, iterations=5, step=(2e-3, 2e-3), proposals=5),
 )
 
 PRESETS = MappingProxyType(

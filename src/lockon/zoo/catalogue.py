@@ -117,7 +117,7 @@ _LOCKON_S = Weights(
     constructor="lockon_s",
     files=(),
     origin="trained by the Lockon authors; the package contains it",
-    licence="Apache-2.0",
+    licence="Apache-2.0; trained on photographs some of which are for research only (docs/model_card.md)",
 )
 
 
