@@ -16,7 +16,17 @@ from torch import Tensor
 from lockon.errors import CheckpointError, UnknownNameError
 from lockon.networks.filter_optimizers import PrDimpOptimizer
 from lockon.networks.tracker_net import TrackerNet, build
-from lockon.zoo import Card, entries, import_checkpoint, load, load_network, locate, read_model, write_model
+from lockon.zoo import (
+    Card,
+    entries,
+    find_entry,
+    import_checkpoint,
+    load,
+    load_network,
+    locate,
+    read_model,
+    write_model,
+)
 from lockon.zoo.checkpoints import NEVER_EVALUATED, Shapes, manifest
 from lockon.zoo.store import card_path
 
@@ -297,3 +307,14 @@ def test_a_model_of_the_package_is_found_without_import(tmp_path: Path, monkeypa
     assert {k: v.dtype for k, v in network.state_dict().items()} == {k: v.dtype for k, v in state.items()}
     with pytest.raises(CheckpointError, match="are in the package"):
         import_checkpoint(tmp_path / "x.pth", "lockon_s")
+
+
+def test_weights_from_a_file_replace_those_of_a_name() -> None:
+    packaged = locate(find_entry("lockon_s"))
+    assert packaged is not None
+    network, entry = load_network("lockon_s", weights=packaged)
+    expected, _ = load_network("lockon_s")
+    assert entry.name == "lockon_s"
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), expected.parameters(), strict=True))
+    with pytest.raises(CheckpointError, match="atom"):
+        load_network("atom", weights=packaged)
