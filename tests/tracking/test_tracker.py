@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from lockon.errors import BoxError, ImageError, LockonError, OutputError, StateError
+from lockon.errors import BoxError, DeviceError, ImageError, LockonError, OutputError, StateError, UnknownNameError
 from lockon.networks.iou_net import IoUNet
 from lockon.networks.resnet import BasicBlock, ResNet
 from lockon.networks.tracker_net import TrackerNet, lockon_s
 from lockon.tracking import PRESETS, State, Tracker
+from lockon.tracking.precision import network_dtype
 from lockon.tracking.selectors import PeakConfig
 from lockon.types import Result, Status
 
@@ -89,7 +90,7 @@ def test_single_target_results_are_plain_values(tracker):
 def calm_tracker(request):
     """A tracker that the rounding of a batch cannot lead astray.
 
-    On the features of random weights conjugate gradient amplifies rounding without bound, so ATOM's model learns in the
+    On features of random weights conjugate gradient amplifies rounding without bound, so ATOM's model learns in the
     first frame only; and the Hann window of atom_vot makes near-ties, which rounding decides.
     """
     if request.param == "lockon_s":
