@@ -40,7 +40,7 @@ class Box(NamedTuple):
             raise BoxError(f"a box has four numbers x,y,w,h; got {len(parts)}: {values!r}.")
         try:
             box = Box(*(float(part) for part in parts))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise BoxError(f"a box has four numbers x,y,w,h; got {values!r}.") from error
         if not all(math.isfinite(value) for value in box):
             raise BoxError(f"box {tuple(box)} has a value that is not finite; give four numbers x,y,w,h in pixels.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
 
-from lockon.errors import DeviceError
+from lockon.errors import DeviceError, UnknownNameError
 from lockon.networks.iou_net import LinearBlock
 
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
@@ -31,9 +31,15 @@ def usable_device(name: torch.device | str) -> torch.device:
 
 
 def network_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type convolutions run in; `auto` is bfloat16 where the hardware multiplies it natively."""
-    if precision != "auto":
+    """The type convolutions run in; `auto` is bfloat16 where the hardware multiplies it natively.
+
+    Raises:
+        UnknownNameError: no such precision.
+    """
+    if precision in _DTYPES:
         return _DTYPES[precision]
+    if precision != "auto":
+        raise UnknownNameError("precision", precision, get_args(Precision))
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}

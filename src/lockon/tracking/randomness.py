@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+SEEDS = 2**128
+"""How many seeds there are, from 0: the key of the generator has 128 bits."""
+
 
 class Purpose(IntEnum):
     """What a number is drawn for; each purpose has its own stream."""

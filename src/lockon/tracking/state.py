@@ -16,6 +16,7 @@ from torch import Tensor
 from lockon.errors import OutputError, StateError
 from lockon.tracking.learners import Memory
 from lockon.tracking.localisers.base import TargetModel
+from lockon.tracking.precision import usable_device
 
 FORMAT = 1
 
@@ -62,7 +63,12 @@ class State:
         return self._restore({name: tensor.clone() for name, tensor in tensors.items()}, meta)
 
     def to(self, device: torch.device | str) -> State:
-        """The same state with its learned tensors on another device."""
+        """The same state with its learned tensors on another device.
+
+        Raises:
+            DeviceError: PyTorch cannot use it here.
+        """
+        device = usable_device(device)
         model = replace(
             self.model,
             filters=self.model.filters.to(device),
@@ -96,6 +102,7 @@ class State:
 
         Raises:
             StateError: missing, damaged, or not a state file of this version.
+            DeviceError: PyTorch cannot use the device here.
         """
         if not Path(path).is_file():
             raise StateError(f"no saved state at {path}.")
@@ -105,9 +112,10 @@ class State:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             if meta is None:
                 raise StateError(f"{path} is not a saved track. Expected a file written by State.save.")
-            return cls._restore(tensors, meta).to(device)
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            state = cls._restore(tensors, meta)
+        except (SafetensorError, OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise StateError(f"{path} is damaged or not a saved track ({error}). Start the track again.") from error
+        return state.to(device)
 
     def _flatten(self) -> tuple[dict[str, Tensor], str]:
         tensors = {name: getattr(self, name) for name in _TENSORS}

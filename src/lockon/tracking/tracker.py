@@ -39,7 +39,7 @@ from lockon.tracking.localisers import (
 )
 from lockon.tracking.precision import Precision, cast_layers, network_dtype, usable_device
 from lockon.tracking.profiling import NoTimer, Timer
-from lockon.tracking.randomness import CounterRandomness, Purpose, Randomness
+from lockon.tracking.randomness import SEEDS, CounterRandomness, Purpose, Randomness
 from lockon.tracking.search import SearchRegions, cut_search_regions, features_of
 from lockon.tracking.search_region import CropFrame, box_to_centre, centre_to_box, sample_patch
 from lockon.tracking.selectors import Selection, select_peak
@@ -48,6 +48,8 @@ from lockon.types import BoxDensity, Result, Status
 
 Frames = NDArray[Any] | Tensor | list[NDArray[Any] | Tensor] | tuple[NDArray[Any] | Tensor, ...]
 """One image that all targets are in, or one image per target."""
+Boxes = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any] | Tensor
+"""One box `(x, y, w, h)`, or `(T, 4)`."""
 
 REACH = 0.4
 """How far beyond the start box proposals may move, relative to the longest side of the boxes."""
@@ -105,20 +107,19 @@ class Tracker:
     # ------------------------------------------------------------------------------------------------ start
 
     @torch.inference_mode()
-    def start(
-        self, frames: Frames, boxes: Sequence[float] | NDArray[Any] | Tensor, *, seed: int | Sequence[int] = 0
-    ) -> State:
+    def start(self, frames: Frames, boxes: Boxes, *, seed: int | np.integer | Sequence[int] = 0) -> State:
         """Mark the targets in the first frame.
 
         Args:
             frames: `(H, W)` or `(H, W, C)` image with 1, 3 (RGB) or 4 channels, uint8 or uint16; or a sequence of T
                 images, one per target, to follow T videos in lock-step.
             boxes: `(x, y, w, h)` in pixels of one target, or `(T, 4)`.
-            seed: of the random numbers, for all targets or for each.
+            seed: of the random numbers, for all targets or for each; whole numbers from 0.
 
         Raises:
             BoxError: a box is malformed, larger than its image, or off it.
             ImageError: an image cannot be read as RGB.
+            LockonError: a seed is negative or too large, or there are not as many as targets.
         """
         parsed, single = _parse_boxes(boxes)
         lockstep = isinstance(frames, list | tuple)
@@ -131,7 +132,7 @@ class Tracker:
         base_size = size / scale[:, None]
         extent = torch.tensor([image.shape[:2] for image in images], dtype=torch.float32)
         limits = torch.stack([(10 / base_size).amax(dim=1), (extent / base_size).amin(dim=1)], dim=1)
-        seeds = (seed,) * len(parsed) if isinstance(seed, int) else tuple(seed)
+        seeds = _parse_seeds(seed, len(parsed))
 
         crop = CropFrame(position.round(), scale, search.sample_size)
         draws = Draws(self._randomness, list(seeds), 0)
@@ -432,14 +433,26 @@ class Tracker:
         return density[0] if state.single else density
 
 
-def _parse_boxes(boxes: Sequence[float] | NDArray[Any] | Tensor) -> tuple[list[Box], bool]:
+def _parse_boxes(boxes: Boxes) -> tuple[list[Box], bool]:
     """Validated boxes, and whether a single plain one was given."""
-    values = boxes.detach().cpu().numpy() if isinstance(boxes, Tensor) else np.asarray(boxes)
+    try:
+        values = boxes.detach().cpu().double().numpy() if isinstance(boxes, Tensor) else np.asarray(boxes)
+    except ValueError as error:  # rows of different lengths
+        raise BoxError(f"each box has four numbers x,y,w,h; got {boxes!r}.") from error
     if values.ndim == 1:
         return [Box.parse(values.tolist())], True
     if values.ndim != 2 or len(values) == 0:
         raise BoxError(f"boxes are one (x, y, w, h) or an array (T, 4) with T > 0; got shape {values.shape}.")
     return [Box.parse(row) for row in values.tolist()], False
+
+
+def _parse_seeds(seed: int | np.integer | Sequence[int], targets: int) -> tuple[int, ...]:
+    seeds = (int(seed),) * targets if isinstance(seed, int | np.integer) else tuple(int(one) for one in seed)
+    if len(seeds) != targets:
+        raise LockonError(f"got {len(seeds)} seeds for {targets} targets; give one for all, or one for each.")
+    if not all(0 <= one < SEEDS for one in seeds):
+        raise LockonError(f"seeds are whole numbers from 0 to 2**128 - 1; got {seed}.")
+    return seeds
 
 
 def _check_on_image(box: Box, image: Image) -> None:
