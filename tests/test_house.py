@@ -132,7 +132,7 @@ state = lambda: (
 )
 before = state()
 import lockon
-heavy = {"cv2", "matplotlib", "psutil", "torchvision"} & set(sys.modules)
+heavy = {"cv2", "matplotlib", "torchvision"} & set(sys.modules)
 assert not heavy, f"import lockon brings in {heavy}"
 for module in pkgutil.walk_packages(lockon.__path__, "lockon."):
     if not module.name.endswith("__main__"):
