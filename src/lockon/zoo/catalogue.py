@@ -132,7 +132,7 @@ _ENTRIES = (
         name="lockon_s",
         summary="small and fast, comes with the package",
         weights=_LOCKON_S,
-        paper=SUPER_DIMP_PAPER,
+        paper=PRDIMP_PAPER,
     ),
     Entry(
         name="atom",
