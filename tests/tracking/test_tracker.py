@@ -311,3 +311,13 @@ def test_densities_are_distributions_around_the_box():
     state = atom.start(frames[0], BOX)
     with pytest.raises(LockonError, match="no densities"):
         atom.step(state, frames[1], density=True)
+
+
+def test_boxes_do_not_depend_on_the_window_their_features_are_computed_in(monkeypatch):
+    restless = replace(PRESETS["lockon_s"].estimator, step=(0.5, 0.5))
+    boxes = []
+    for reach in (0.0, 100.0):
+        monkeypatch.setattr("lockon.tracking.tracker.REACH", reach)
+        boxes.append(boxes_of(run(make("lockon_s", estimator=restless), clip(3), BOXES)[1]))
+    assert boxes[0] == pytest.approx(boxes[1], abs=1e-2)
+    assert np.abs(boxes[0][-1] - BOXES).max() > 1

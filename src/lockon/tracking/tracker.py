@@ -52,7 +52,7 @@ Boxes = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any] | Tensor
 """One box `(x, y, w, h)`, or `(T, 4)`."""
 
 REACH = 0.4
-"""How far beyond the start box proposals may move, relative to the longest side of the boxes."""
+"""How far beyond the start box proposals are expected to move, relative to the longest side of the boxes."""
 
 
 class Tracker:
@@ -327,14 +327,19 @@ class Tracker:
         crop = CropFrame(crop.position[found], crop.scale[found], crop.sample_size)
         boxes = crop.to_crop(state.position[found], state.size[found]).to(self.device)
         layer2, layer3 = features_of(features, found, state.targets)
-        box_features = net.test_features_window(layer2, layer3, boxes, REACH * float(boxes[:, 2:].max()))
+        margin = REACH * float(boxes[:, 2:].max())
         shape = (config.proposals, 4)
         uniform = [
             self._randomness.uniform(state.seeds[target], state.frame, Purpose.BOX_JITTER, shape)
             for target in found.tolist()
         ]
         modulation = tuple(gains[found] for gains in state.modulation)
-        refined = refine(net, modulation, box_features, boxes, torch.stack(uniform).to(boxes), config)
+        jitter = torch.stack(uniform).to(boxes)
+        window = net.test_features_window(layer2, layer3, boxes, margin)
+        refined = refine(net, modulation, window, boxes, jitter, config)
+        if bool((refined.overreach > margin).any()):
+            # A proposal left the window, beyond which its features are not known: once more on the whole maps.
+            refined = refine(net, modulation, net.test_features(layer2, layer3), boxes, jitter, config)
         valid = refined.valid.cpu()
         position, size = crop.to_image(refined.boxes.cpu())
         kept = found[valid]

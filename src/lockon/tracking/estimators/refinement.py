@@ -43,6 +43,8 @@ class Refined(NamedTuple):
     """`(x, y, w, h)` in crop pixels."""
     valid: Bool[Tensor, "targets"]
     """False where every proposal was dropped; the box then is the start box."""
+    overreach: Float[Tensor, "targets"]
+    """How far, in crop pixels, a proposal extends beyond the start box at the end."""
 
 
 def jittered_boxes(
@@ -140,4 +142,7 @@ def refine(
     share = (torch.arange(ranked.shape[1], device=boxes.device) < count).to(boxes.dtype) / count.clamp(min=1)
     best = proposals.gather(1, ranked[..., None].expand(-1, -1, 4))
     valid = count[:, 0] > 0
-    return Refined(torch.where(valid[:, None], (best * share[..., None]).sum(dim=1), boxes), valid)
+    low, high = proposals[..., :2].amin(dim=1), (proposals[..., :2] + proposals[..., 2:]).amax(dim=1)
+    overreach = torch.maximum(boxes[:, :2] - low, high - boxes[:, :2] - boxes[:, 2:]).amax(dim=1)
+    averaged = (best * share[..., None]).sum(dim=1)
+    return Refined(torch.where(valid[:, None], averaged, boxes), valid, overreach)
