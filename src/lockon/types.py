@@ -89,7 +89,7 @@ class Result:
     time: float | None = None
     """Presentation time in seconds where the source has one."""
     score_map: Float[np.ndarray, "*targets rows cols"] | None = None
-    """Scores over the search region as the selector reads them (soft-maxed where the tracker does so), if asked for."""
+    """Scores over the search region as the selector reads them, if asked for."""
     search_region: Box | Float[np.ndarray, "targets 4"] | None = None
     """The image area that was searched, `(x, y, w, h)` in pixels."""
     density: BoxDensity | None = None
