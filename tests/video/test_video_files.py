@@ -238,7 +238,9 @@ def test_no_thread_outlives_its_iteration(tmp_path, ending):
 
     def read():
         for frame in source:
-            assert len(read_ahead_threads()) == 1
+            # The thread may have read the rest while the last frames still wait to be taken.
+            assert len(read_ahead_threads()) <= 1
+            assert read_ahead_threads() or frame.index > 0
             if frame.index == 5:
                 if ending == "break":
                     break
