@@ -131,15 +131,16 @@ def _shift_inside(
 
 
 def _cut(image: Image, top_left: NDArray[np.int_], bottom_right: NDArray[np.int_]) -> Image:
-    height, width = image.shape[:2]
-    (top, left), (bottom, right) = top_left, bottom_right
-    if top >= 0 and left >= 0 and bottom <= height and right <= width:
-        return np.ascontiguousarray(image[top:bottom, left:right])
-    rows = np.arange(top, bottom).clip(0, height - 1)
-    cols = np.arange(left, right).clip(0, width - 1)
-    # Copy the part that exists first: indexing rows and columns of the whole image at once is several times slower.
-    part = image[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    padded: Image = part[rows - rows[0]][:, cols - cols[0]]
+    """The rectangle from `top_left` to `bottom_right` (exclusive), with the border of the image repeated."""
+    last = np.array(image.shape[:2]) - 1
+    (top, left), (bottom, right) = top_left.clip(0, last), (bottom_right - 1).clip(0, last) + 1
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    extent = bottom_right - top_left
+    if part.shape[:2] == tuple(extent):
+        return part
+    before = (-top_left).clip(0, extent - 1)
+    after = extent - before - part.shape[:2]
+    padded: Image = np.pad(part, (*zip(before, after, strict=True), (0, 0)), mode="edge")
     return padded
 
 
