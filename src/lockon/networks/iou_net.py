@@ -21,7 +21,9 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from lockon.nn.folding import fold_batch_norms
 from lockon.nn.layers import conv_bn_relu
+from lockon.nn.packed import PackedConv2d, PackedLinear
 from lockon.nn.prpool import MovingBoxes, prroi_pool, prroi_pool_grid
 
 STRIDES = {3: 8, 4: 16}
@@ -51,6 +53,17 @@ class Readout(NamedTuple):
     offset: Float[Tensor, "#targets"]
 
 
+class Window(NamedTuple):
+    """Equally large windows of a map, one per target, with a halo for the test branch's two 3×3 convolutions."""
+
+    cells: Float[Tensor, "targets channels rows cols"]
+    """0 outside of the map, as the convolutions pad it."""
+    inside: Float[Tensor, "targets 1 rows cols"]
+    """1 inside of the map, 0 outside."""
+    origin_xy: Float[Tensor, "targets 1 2"]
+    """Pixel coordinates (x, y) of the first cell within the halo."""
+
+
 class LinearBlock(nn.Module):
     """Linear layer, batch normalisation and ReLU over flattened features."""
 
@@ -64,18 +77,35 @@ class LinearBlock(nn.Module):
         embedding: Tensor = self.bn(self.linear(x.to(self.linear.weight.dtype)).to(x.dtype)).relu()
         return embedding
 
-    def with_pullback(self, x: Float[Tensor, "n i"]) -> tuple[Float[Tensor, "n o"], Callable[[Tensor], Tensor]]:
-        """`forward` in evaluation mode, and its pullback to `x`, in the type of the weights."""
-        y = self.forward(x)
 
-        def pullback(cotangent: Tensor) -> Tensor:
-            cotangent = cotangent * (y > 0)
-            if isinstance(self.bn, nn.BatchNorm1d):  # nn.Identity where it was folded into the linear layer
-                assert self.bn.running_var is not None
-                cotangent = cotangent * (self.bn.weight * torch.rsqrt(self.bn.running_var + self.bn.eps))
-            return cotangent.to(self.linear.weight.dtype) @ self.linear.weight
+class PackedBlock:
+    """One block of the test branch in evaluation mode, as fast as it gets.
 
-        return y, pullback
+    Args:
+        convolutions: the two convolutions with their normalisation; weights are copied.
+        linear_block: of the pooled features; its weights are copied, too.
+        bins: per side of the pooling.
+    """
+
+    def __init__(self, convolutions: Sequence[nn.Sequential], linear_block: LinearBlock, bins: int) -> None:
+        self._first, self._second = (_pack_without_padding(layers) for layers in convolutions)
+        linear = fold_batch_norms(linear_block).linear
+        # For pooled features with the channels last.
+        weight = linear.weight.unflatten(1, (-1, bins, bins)).permute(0, 2, 3, 1).flatten(1)
+        self.dtype = weight.dtype
+        self._embed = PackedLinear(weight, linear.bias, relu=True)
+        self._embed_transposed = PackedLinear(weight.T)
+
+    def convolve(self, window: Window) -> Float[Tensor, "targets c2 h2 w2"]:
+        """What the convolutions make of the whole map, in the part of a window within the halo."""
+        # The second convolution, too, must see zeros outside of the map.
+        y: Tensor = self._second(self._first(window.cells) * window.inside[..., 1:-1, 1:-1])
+        return y
+
+    def embed(self, pooled: Float[Tensor, "*n i"]) -> tuple[Float[Tensor, "*n o"], Callable[[Tensor], Tensor]]:
+        """Embeddings of boxes, and the pullback to `pooled` of what broadcasts with them; in the weights' type."""
+        y = self._embed(pooled)
+        return y, lambda cotangent: self._embed_transposed(torch.where(y > 0, cotangent, 0.0))
 
 
 class BoxScorer(nn.Module, ABC):
@@ -88,6 +118,7 @@ class BoxScorer(nn.Module, ABC):
     def __init__(self, blocks: Sequence[int]) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
+        self._packed: tuple[PackedBlock, ...] | None = None
 
     @abstractmethod
     def modulation(
@@ -112,20 +143,24 @@ class BoxScorer(nn.Module, ABC):
                 module.reset_parameters()
                 nn.init.uniform_(module.weight, generator=generator)
 
-    def _convolve(self, block: int, x: Tensor) -> Tensor:
-        x = self.get_submodule(f"conv{block}_2t")(self.get_submodule(f"conv{block}_1t")(x))
-        # Pooling and geometry run in single precision at least, whatever the convolutions run in.
-        autocast = torch.is_autocast_enabled(x.device.type)
-        dtype = x.dtype if autocast else torch.promote_types(x.dtype, torch.float32)
-        return x.to(dtype, memory_format=torch.channels_last)
+    def _inputs(self, layer2: Tensor, layer3: Tensor) -> list[Tensor]:
+        return [{3: layer2, 4: layer3}[block] for block in self.blocks]
+
+    def _convolutions(self, block: int) -> tuple[nn.Sequential, nn.Sequential]:
+        first, second = self.get_submodule(f"conv{block}_1t"), self.get_submodule(f"conv{block}_2t")
+        assert isinstance(first, nn.Sequential)
+        assert isinstance(second, nn.Sequential)
+        return first, second
 
     def test_features(
         self, layer2: Float[Tensor, "targets c2 h8 w8"], layer3: Float[Tensor, "targets c3 h16 w16"]
     ) -> BoxFeatures:
         """The maps that boxes are scored on, for the whole crop."""
-        inputs = {3: layer2, 4: layer3}
-        maps = tuple(self._convolve(block, inputs[block]) for block in self.blocks)
-        return BoxFeatures(maps, tuple(c.new_zeros(1, 1, 2, dtype=torch.float32) for c in maps))
+        maps = []
+        for block, x in zip(self.blocks, self._inputs(layer2, layer3), strict=True):
+            first, second = self._convolutions(block)
+            maps.append(_as_map(second(first(x))))
+        return BoxFeatures(tuple(maps), tuple(c.new_zeros(1, 1, 2, dtype=torch.float32) for c in maps))
 
     def test_features_window(
         self,
@@ -145,10 +180,11 @@ class BoxScorer(nn.Module, ABC):
 
         The window has the same size for all targets and depends on the largest box only.
         """
-        inputs = {3: layer2, 4: layer3}
-        windows = [_cut_window(inputs[block], boxes, margin, STRIDES[block]) for block in self.blocks]
-        maps = tuple(self._convolve(block, window) for block, (window, _) in zip(self.blocks, windows, strict=True))
-        return BoxFeatures(maps, tuple(origin for _, origin in windows))
+        inputs = zip(self.blocks, self._inputs(layer2, layer3), strict=True)
+        windows = [_cut_window(x, boxes, margin, STRIDES[block]) for block, x in inputs]
+        blocks = zip(self._packed_blocks(), windows, strict=True)
+        maps = tuple(_as_map(block.convolve(window)) for block, window in blocks)
+        return BoxFeatures(maps, tuple(window.origin_xy for window in windows))
 
     def predict(
         self,
@@ -197,32 +233,38 @@ class BoxScorer(nn.Module, ABC):
         """Scores and their gradients by `(x, y, w, h)`, in closed form; the network must be in evaluation mode."""
         return self.objective(modulation, features)(boxes)
 
+    def pack(self) -> None:
+        """Lay the weights out for many calls of `test_features_window` and `objective`; they are final then."""
+        self._packed = self._packed_blocks()
+
+    def _packed_blocks(self) -> tuple[PackedBlock, ...]:
+        assert not self.training, "packed layers are those of evaluation mode"
+        return self._packed or tuple(
+            PackedBlock(self._convolutions(block), self._linear_block(block), TEST_POOL[block])
+            for block in self.blocks
+        )
+
     @torch.no_grad()
     def objective(
         self, modulation: Sequence[Float[Tensor, "targets _"]], features: BoxFeatures
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """`predict_with_gradient` as a function of the boxes, with what they do not change computed in advance."""
-        assert not self.training, "the closed form holds in evaluation mode only"
         gains, weights, offset = self._readout(modulation)
         maps = [c if g is None else c * g[:, :, None, None] for c, g in zip(features.maps, gains, strict=True)]
         bins, strides = zip(*((TEST_POOL[block], STRIDES[block]) for block in self.blocks), strict=True)
         pooling = MovingBoxes(maps, features.origins_xy, bins, strides)
-        linear_blocks = [self._linear_block(block) for block in self.blocks]
-        weights_per_block = weights[:, None].chunk(len(self.blocks), dim=-1)
+        blocks = self._packed_blocks()
+        weights_per_block = weights[:, None].to(blocks[0].dtype).chunk(len(self.blocks), dim=-1)
 
         @torch.no_grad()
         def evaluate(boxes: Tensor) -> tuple[Tensor, Tensor]:
-            shape = boxes.shape[:2]
             pooled, to_boxes = pooling.pool(boxes)
-            embeddings, by_pooled = [], []
-            for linear_block, weight, x in zip(linear_blocks, weights_per_block, pooled, strict=True):
-                # Reordering for the linear layer is cheapest in its own type.
-                flat = x.to(linear_block.linear.weight.dtype).flatten(2).flatten(0, 1)
-                embedding, to_inputs = linear_block.with_pullback(flat)
-                embeddings.append(embedding)
-                by_pooled.append(to_inputs(weight.expand(*shape, -1).flatten(0, 1)).view(x.shape))
-            embedding = torch.cat(embeddings, dim=-1).view(*shape, -1).to(weights.dtype)
+            embeddings, pullbacks = zip(
+                *(block.embed(x.flatten(2)) for block, x in zip(blocks, pooled, strict=True)), strict=True
+            )
+            embedding = torch.cat(embeddings, dim=-1).to(weights.dtype)
             scores = (embedding @ weights[..., None]).squeeze(-1) + offset[:, None]
+            by_pooled = [pullback(weight) for pullback, weight in zip(pullbacks, weights_per_block, strict=True)]
             return scores, to_boxes(by_pooled)
 
         return evaluate
@@ -299,20 +341,32 @@ def _amplify(pooled: Tensor, gains: Tensor | None) -> Tensor:
     return pooled if gains is None else pooled * gains[:, None, :, None, None]
 
 
-def _cut_window(x: Tensor, boxes: Tensor, margin: float, stride: int) -> tuple[Tensor, Tensor]:
-    """Equally large windows around boxes, and their origins (x, y) in pixels, so that convolving them is exact.
+def _pack_without_padding(layers: nn.Sequential) -> PackedConv2d:
+    conv = fold_batch_norms(layers)[0]
+    assert isinstance(conv, nn.Conv2d)
+    return PackedConv2d(conv, relu=True, padding=0)
 
-    Cells within reach of a cut edge come out wrong after the convolutions; the window is so much larger. A window
-    ends at the border of the map, where the convolutions pad it as they would the map.
-    """
-    height, width = x.shape[2:]
-    lengths = ((boxes[:, 2:].amax(dim=0) + 2 * margin) / stride).ceil().tolist()
+
+def _as_map(x: Tensor) -> Tensor:
+    """In single precision at least, as pooling and geometry are, whatever the convolutions run in; channels last."""
+    dtype = x.dtype if torch.is_autocast_enabled(x.device.type) else torch.promote_types(x.dtype, torch.float32)
+    return x.to(dtype, memory_format=torch.channels_last)
+
+
+def _cut_window(x: Tensor, boxes: Tensor, margin: float, stride: int) -> Window:
+    """The windows that boxes within `margin` of `boxes` touch."""
+    size = torch.tensor([x.shape[3], x.shape[2]])
     # A box that is n cells long touches up to n + 2 cells, wherever it lies.
-    cols, rows = (min(int(n) + 2 + 2 * _HALO, size) for n, size in zip(lengths, (width, height), strict=True))
-    start = ((boxes[:, :2] - margin) / stride).floor().long() - _HALO
-    start = torch.minimum(start.clamp(min=0), start.new_tensor([width - cols, height - rows]))
+    extent = ((boxes[:, 2:].amax(dim=0) + 2 * margin) / stride).ceil().long().cpu() + 2
+    extent = torch.minimum(extent, size)
+    start = ((boxes[:, :2] - margin) / stride).floor().long()
+    start = torch.minimum(start.clamp(min=0), (size - extent).to(start))
+    col, row = (
+        start[:, axis, None] + torch.arange(-_HALO, int(extent[axis]) + _HALO, device=x.device) for axis in (0, 1)
+    )
+    height, width = x.shape[2:]
+    inside = ((row >= 0) & (row < height))[:, :, None] & ((col >= 0) & (col < width))[:, None, :]
     target = torch.arange(len(boxes), device=x.device)[:, None, None]
-    row = (start[:, 1:] + torch.arange(rows, device=x.device))[:, :, None]
-    col = (start[:, :1] + torch.arange(cols, device=x.device))[:, None, :]
-    window = x.permute(0, 2, 3, 1)[target, row, col].permute(0, 3, 1, 2)
-    return window, (start * stride)[:, None].to(torch.float32)
+    row, col = row.clamp(0, height - 1)[:, :, None], col.clamp(0, width - 1)[:, None, :]
+    cells = x.permute(0, 2, 3, 1)[target, row, col] * inside[..., None]
+    return Window(cells.permute(0, 3, 1, 2), inside[:, None], (start * stride)[:, None].to(torch.float32))

@@ -9,11 +9,15 @@ axis and box, and its derivatives by the box are those of the weights.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def _edge_distances(low: Tensor, length: Tensor, bins: int, size: int) -> Tensor:
@@ -110,6 +114,93 @@ def prroi_pool_grid(
     return pooled.permute(0, 1, 3, 5, 2, 4)
 
 
+class _Plan(NamedTuple):
+    """What the pooling of moving boxes needs to know of the maps; an interval is a column or a row of bins."""
+
+    to_edges: Float[Tensor, "4 edges"]
+    """From boxes `(x, y, w, h)` to both ends of every interval, per axis and bin, in cells."""
+    half_density: Float[Tensor, "bins"]
+    """Half the number of intervals per cell, for a box one pixel long."""
+    signed_density: Float[Tensor, "bins 2"]
+    """Minus and plus the number of intervals per cell."""
+    low: Float[Tensor, ""]
+    """The last cell before a map."""
+    high: Float[Tensor, "2 bins 1"]
+    """The first cell behind it, per axis."""
+    pitch: Float[Tensor, "2 bins 1"]
+    first: Float[Tensor, "images 1 2 bins 1"]
+    """A cell is in row `first + pitch * cell` of the table, summed over both axes."""
+
+
+@lru_cache(maxsize=128)
+def _plan(
+    bins: tuple[int, ...],
+    strides: tuple[int, ...],
+    sizes: tuple[tuple[int, int], ...],
+    images: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> _Plan:
+    def per_bin(values: Iterable[float]) -> Tensor:
+        return torch.tensor([v for v, n in zip(values, bins, strict=True) for _ in range(n)], dtype=dtype)
+
+    rank = torch.cat([torch.arange(n, dtype=dtype) for n in bins])
+    parts, scale = per_bin(bins), 1 / per_bin(strides)
+    to_edges = torch.zeros(4, 2, len(rank), 2, dtype=dtype)
+    for axis in range(2):
+        to_edges[axis, axis] = scale[:, None]
+        to_edges[2 + axis, axis] = torch.stack([rank, rank + 1], dim=1) * (scale / parts)[:, None]
+    rows, cols = (per_bin(size[axis] for size in sizes) for axis in (0, 1))
+    areas = [(h + 2) * (w + 2) for h, w in sizes]
+    starts = itertools.accumulate((images * area for area in areas[:-1]), initial=0)
+    first_rows = torch.arange(images, dtype=dtype)[:, None] * per_bin(areas) + per_bin(starts) + cols + 2
+    first = torch.stack([torch.ones_like(first_rows), first_rows], dim=1)[:, None, ..., None]
+    pitch = torch.stack([torch.ones_like(cols), cols + 2])[..., None]
+    density = parts / scale
+    plan = _Plan(
+        to_edges.flatten(1),
+        density / 2,
+        torch.stack([-density, density], dim=1),
+        torch.tensor(-1.0, dtype=dtype),
+        torch.stack([cols, rows])[..., None],
+        pitch,
+        first,
+    )
+    return _Plan(*(tensor.to(device) for tensor in plan))
+
+
+class _Bags(NamedTuple):
+    """Which intervals every bin of every box is made of; the bins of one map follow those of another."""
+
+    intervals: Int[Tensor, "2*bags"]
+    """The column of every bag, then the row of every bag."""
+    members: Int[Tensor, "2*bags"]
+    """The inverse: where each interval occurs in `intervals`, one interval after the other."""
+    starts: Int[Tensor, "intervals"]
+    """Where the members of each interval begin."""
+
+
+@lru_cache(maxsize=128)
+def _bags(bins: tuple[int, ...], boxes: int, device: torch.device) -> _Bags:
+    box = torch.arange(boxes)[:, None] * (2 * sum(bins))
+    columns, rows = [], []
+    for interval in torch.arange(sum(bins)).split(bins):
+        row, column = torch.cartesian_prod(interval, interval).unbind(-1)
+        columns.append((box + column).flatten())
+        rows.append((box + row + sum(bins)).flatten())
+    intervals = torch.cat(columns + rows)
+    starts = intervals.bincount().cumsum(0).roll(1)
+    starts[0] = 0
+    return _Bags(*(t.int().to(device) for t in (intervals, intervals.argsort(stable=True), starts)))
+
+
+@lru_cache(maxsize=128)
+def _bag_ends(bags: int, entries: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where each of equally large bags starts, and which bag each entry is in."""
+    starts = torch.arange(bags, dtype=torch.int32, device=device)
+    return starts * entries, starts.repeat_interleave(entries)
+
+
 class MovingBoxes:
     """Pooling of boxes that move, on maps that stay, and its pullback to the boxes in closed form.
 
@@ -130,86 +221,67 @@ class MovingBoxes:
         bins: Sequence[int],
         strides: Sequence[int],
     ) -> None:
-        self._table = torch.cat([c.permute(0, 2, 3, 1).flatten(0, 2) for c in maps])
-        self._bins = tuple(bins)
-        like = origins_xy[0]
-
-        def per_bin(values: Iterable[Tensor]) -> Tensor:
-            """A column for every bin of every map: what has one column is the same for all bins of a map."""
-            return torch.cat([v.to(like).expand(*v.shape[:-1], n) for v, n in zip(values, bins, strict=True)], dim=-1)
-
-        self._parts, stride = (per_bin(torch.tensor([n]) for n in values) for values in (bins, strides))
-        self._scale = 1 / stride
-        self._rank = per_bin(torch.arange(n) for n in bins)
-        self._edges = torch.stack([self._rank, self._rank + 1], dim=-1) / (self._parts * stride)[:, None]
-        self._origin = per_bin(origin.mT for origin in origins_xy)[:, None] / stride
-        self._sizes = per_bin(torch.tensor([[c.shape[3]], [c.shape[2]]]) for c in maps)
-        # The row of the table that holds a cell is the sum of one part per axis.
-        self._pitch = per_bin(torch.tensor([[1], [c.shape[3]]]) for c in maps)[..., None]
-        firsts = itertools.accumulate((c[:, 0].numel() for c in maps[:-1]), initial=0)
-        first_rows = per_bin(
-            torch.arange(len(c))[:, None] * c[0, 0].numel() + n for c, n in zip(maps, firsts, strict=True)
+        self._bins, self._strides = tuple(bins), tuple(strides)
+        self._sizes = tuple((c.shape[2], c.shape[3]) for c in maps)
+        dtype = torch.promote_types(maps[0].dtype, torch.float32)
+        self._plan = _plan(self._bins, self._strides, self._sizes, len(maps[0]), dtype, maps[0].device)
+        # A ring of zeros stands for everything outside of a map.
+        rings = (F.pad(c.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).flatten(0, 2) for c in maps)
+        self._table = torch.cat(list(rings))
+        origins = (
+            (origin.to(dtype) / stride).mT.expand(-1, -1, n)
+            for origin, stride, n in zip(origins_xy, strides, bins, strict=True)
         )
-        self._first = torch.stack([torch.zeros_like(first_rows), first_rows], dim=1)[:, None, ..., None]
-        # Bags are the bins of each map, row by row; this is where their columns and rows stand among all intervals.
-        intervals = torch.arange(sum(bins), device=like.device).split(self._bins)
-        y, x = torch.cat([torch.cartesian_prod(n, n) for n in intervals]).unbind(-1)
-        self._axes = torch.cat([x, y + len(self._rank)])
+        self._origins = torch.cat(list(origins), dim=-1)[:, None, ..., None]
 
-    def _of_bags(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """From values per axis and interval to those of the columns and of the rows of every bin."""
-        columns, rows = values.flatten(-3, -2).index_select(-2, self._axes).chunk(2, dim=-2)
-        return columns, rows
+    def _span(self, length: Tensor) -> int:
+        """How many cells an interval touches at most; with a box of undefined size, all."""
+        largest = [size + 2 for sizes in self._sizes for size in sizes]
+        longest = float(length.amax())
+        if not math.isfinite(longest):
+            return max(largest)
+        per_map = (longest / (n * stride) for n, stride in zip(self._bins, self._strides, strict=True))
+        # An interval of n cells touches up to n + 2, wherever it lies.
+        return max(1, min(max(largest), math.ceil(max(per_map)) + 2))
 
     def pool(
         self, boxes: Float[Tensor, "images boxes 4"]
-    ) -> tuple[list[Float[Tensor, "images boxes channels _ _"]], Callable[[Sequence[Tensor]], Tensor]]:
-        """`prroi_pool` on every map, and its pullback.
+    ) -> tuple[list[Float[Tensor, "images boxes _ _ channels"]], Callable[[Sequence[Tensor]], Tensor]]:
+        """`prroi_pool` on every map, with the channels last, and its pullback.
 
-        The pullback takes the gradients of a scalar by the pooled values and returns its gradient by the boxes
-        `(x, y, w, h)`; all have the shapes of what they are gradients of.
+        The pullback takes the gradients of a scalar by the pooled values, of any floating type, and returns its
+        gradient by the boxes `(x, y, w, h)`; all have the shapes of what they are gradients of.
         """
-        low, length = (part[..., None] for part in boxes.unflatten(-1, (2, 2)).unbind(-2))
-        density = torch.where(length > 0, length.reciprocal(), 0.0)
-        edges = torch.addcmul((low * self._scale - self._origin)[..., None], length[..., None], self._edges)
-        # An interval of n cells touches up to n + 2, wherever it lies. Unlike min, fmin and fmax ignore NaN.
-        longest = (length.amax() * self._scale / self._parts).amax().ceil() + 2
-        span = int(longest.fmin(self._sizes.amax()).clamp(min=1))
-        starts = edges[..., :1].floor().fmax(torch.zeros_like(self._scale[0])).fmin(self._sizes[..., None] - 1)
-        cells = starts + torch.arange(span, dtype=boxes.dtype, device=boxes.device)
-        outside = cells >= self._sizes[..., None]
-        distances = edges[..., None] - cells.masked_fill(outside, torch.inf)[..., None, :]
-        hat, integral = _hat_and_integral(distances.clamp(-1, 1))
-        weights = (integral[..., 1, :] - integral[..., 0, :]) * (density * (self._parts / (2 * self._scale)))[
-            ..., None
-        ]
+        plan, images, count = self._plan, *boxes.shape[:2]
+        length = boxes[..., 2:]
+        span = self._span(length)
+        edges = (boxes @ plan.to_edges).view(images, count, 2, -1, 2) - self._origins
+        # Unlike min and max, fmin and fmax ignore NaN.
+        cells = edges[..., :1].floor().fmax(plan.low) + torch.arange(span, dtype=boxes.dtype, device=boxes.device)
+        hat, integral = _hat_and_integral((edges[..., None] - cells[..., None, :]).clamp(-1, 1))
+        inverse = torch.where(length > 0, length.reciprocal(), 0.0)[..., None]
+        weights = (integral[..., 1, :] - integral[..., 0, :]) * (inverse * plan.half_density)[..., None]
+        places = torch.addcmul(plan.first, cells.fmin(plan.high), plan.pitch).int()
 
-        places = torch.addcmul(self._first, cells.fmin(self._sizes[..., None] - 1), self._pitch).int()
-        place_x, place_y = self._of_bags(places)
-        x, y = (w.to(self._table.dtype) for w in self._of_bags(weights))
-        rows = (place_y[..., None] + place_x[..., None, :]).flatten()
-        bags = torch.arange(len(rows) // span**2, dtype=rows.dtype, device=rows.device)
-        bag_starts, bag_weights = bags * span**2, (y[..., None] * x[..., None, :]).flatten()
-        pooled = torch.embedding_bag(self._table, rows, bag_starts, False, 0, False, bag_weights)[0]
+        bags = _bags(self._bins, images * count, boxes.device)
+        place_x, place_y = places.view(-1, span).index_select(0, bags.intervals).chunk(2)
+        x, y = weights.view(-1, span).index_select(0, bags.intervals).chunk(2)
+        rows = (place_y[..., None] + place_x[:, None]).flatten()
+        starts, membership = _bag_ends(len(x), span**2, boxes.device)
+        shares = (y[..., None] * x[:, None]).flatten()
+        pooled = torch.embedding_bag(self._table, rows, starts, False, 0, False, shares)[0]
 
         def pullback(cotangents: Sequence[Tensor]) -> Tensor:
-            cotangent = torch.cat([c.permute(0, 1, 3, 4, 2).flatten(2, 3) for c in cotangents], dim=2).flatten(0, 2)
-            by_weights: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-                cotangent.to(pooled.dtype), self._table, rows, bag_starts, bags.repeat_interleave(span**2), 0
-            ).view(*x.shape, span)
-            by_axes = torch.stack(
-                [(by_weights * y[..., None]).sum(-2), (by_weights * x[..., None, :]).sum(-1)], dim=2
-            )
-            # Per length, w = (H(b) - H(a)) / (b - a) with H' = hat and edges a, b at low + length k / bins changes by
-            # (hat(b) - hat(a)) bins with low, by (k + 1) hat(b) - k hat(a) - w with length.
-            by_low = hat[..., 1, :] - hat[..., 0, :]
-            by_length = torch.addcmul(hat[..., 1, :] - weights, by_low, self._rank[:, None])
-            changes = torch.stack([by_low * self._parts[:, None], by_length], dim=2)
-            changes = changes.flatten(3, 4).index_select(3, self._axes).unflatten(3, (2, -1))
-            by_low_and_length: Tensor = (changes * by_axes[:, :, None]).sum(dim=(-2, -1)) * density.mT
-            return by_low_and_length.flatten(2)
+            cotangent = torch.cat([c.flatten() for c in cotangents]).to(pooled.dtype).view(pooled.shape)
+            by_shares: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+                cotangent, self._table, rows, starts, membership, 0
+            ).view(-1, span, span)
+            by_members = torch.cat([(by_shares * y[..., None]).sum(1), (by_shares * x[:, None]).sum(2)])
+            by_weights = torch.embedding_bag(by_members, bags.members, bags.starts)[0].view(weights.shape)
+            # Between edges a and b, weight = (I(b) - I(a)) / (2 (b - a)) with I' = 2 hat.
+            by_edges = ((hat - weights[..., None, :]) * by_weights[..., None, :]).sum(-1)
+            by_boxes: Tensor = (by_edges * (inverse[..., None] * plan.signed_density)).flatten(2) @ plan.to_edges.T
+            return by_boxes
 
-        per_map = pooled.view(*boxes.shape[:2], -1, pooled.shape[-1]).split([n * n for n in self._bins], dim=2)
-        return [
-            p.unflatten(2, (n, n)).permute(0, 1, 4, 2, 3) for p, n in zip(per_map, self._bins, strict=True)
-        ], pullback
+        per_map = pooled.split([images * count * n**2 for n in self._bins])
+        return [p.view(images, count, n, n, -1) for p, n in zip(per_map, self._bins, strict=True)], pullback

@@ -23,6 +23,7 @@ from lockon.images import Image, as_rgb8
 from lockon.networks.resnet import BackboneFeatures
 from lockon.networks.tracker_net import TrackerNet
 from lockon.nn.folding import fold_batch_norms
+from lockon.nn.packed import pack_convolutions
 from lockon.tracking.augmentation import augment, expanded_size
 from lockon.tracking.config import TrackerConfig
 from lockon.tracking.density import predicted_density
@@ -87,11 +88,14 @@ class Tracker:
         self._dtype = network_dtype(precision, self.device)
         self._net = fold_batch_norms(network).to(self.device)
         # What learns and what computes boxes stays in float32.
-        for part in (self._net.feature_extractor, self._net.bb_regressor):
-            if part is not None:
-                cast_layers(part, self._dtype)
+        cast_layers(self._net.feature_extractor, self._dtype)
+        pack_convolutions(self._net.feature_extractor)
         if self._net.classifier is not None:
             cast_layers(self._net.classifier.feature_extractor, self._dtype)
+            pack_convolutions(self._net.classifier.feature_extractor)
+        if self._net.bb_regressor is not None:
+            cast_layers(self._net.bb_regressor, self._dtype)
+            self._net.bb_regressor.pack()
         self._localiser = self._make_localiser()
         self._window = None if config.window == "none" else self._localiser.window()
 
