@@ -79,15 +79,51 @@ def sample_patch(
         max_scale_change: see `SearchConfig`.
         rounding: see `SearchConfig`.
     """
+    plan = _plan_patch(image.shape[:2], centre_yx, size_hw, output_hw, border_mode, max_scale_change, rounding)
+    image = image[plan.offset[0] :: plan.stride, plan.offset[1] :: plan.stride]
+    pixels = _cut(image, np.trunc(plan.top_left).astype(int), np.trunc(plan.bottom_right).astype(int))
+    patch = torch.from_numpy(pixels).permute(2, 0, 1).float()
+    if output_hw is not None and patch.shape[1:] != torch.Size(output_hw):
+        patch = F.interpolate(patch[None], output_hw, mode="bilinear", align_corners=False)[0]
+    return Patch(patch, plan.corners_yx)
+
+
+class _PatchPlan(NamedTuple):
+    """Which pixels of an image a patch is made of."""
+
+    stride: int
+    offset: NDArray[np.int64]
+    """First row and column of the decimated image."""
+    top_left: NDArray[np.floating]
+    """In pixels of the decimated image, like `bottom_right`."""
+    bottom_right: NDArray[np.floating]
+
+    @property
+    def corners_yx(self) -> tuple[float, float, float, float]:
+        """Of the patch, as in `Patch`."""
+        top, left, bottom, right = (
+            float(v) for v in (*self.top_left * self.stride, *self.bottom_right * self.stride)
+        )
+        return float(top), float(left), float(bottom), float(right)
+
+
+def _plan_patch(
+    image_hw: tuple[int, ...],
+    centre_yx: Sequence[float],
+    size_hw: Sequence[float],
+    output_hw: tuple[int, int] | None,
+    border_mode: BorderMode,
+    max_scale_change: float | None,
+    rounding: Rounding,
+) -> _PatchPlan:
     centre = np.trunc(np.asarray(centre_yx, np.float32)).astype(np.int64)
     size = np.asarray(size_hw, np.float32)
     if border_mode != "replicate":
-        size = _fit_to_image(size, image.shape[:2], border_mode, max_scale_change)
+        size = _fit_to_image(size, image_hw, border_mode, max_scale_change)
     stride = 1
     if output_hw is not None:
         stride = max(int(np.min(size / np.asarray(output_hw, np.float32)) - np.float32(0.1)), 1)
     offset = centre % stride
-    image = image[offset[0] :: stride, offset[1] :: stride]
     centre = (centre - offset) // stride
     extent = np.maximum(np.round(size / stride), 2)
 
@@ -98,14 +134,26 @@ def sample_patch(
         top_left = centre - (extent - 1) / 2
         bottom_right = centre + extent / 2 + 1
     if border_mode != "replicate":
-        top_left, bottom_right = _shift_inside(top_left, bottom_right, image.shape[:2])
+        rows, cols = (len(range(first, length, stride)) for first, length in zip(offset, image_hw, strict=True))
+        top_left, bottom_right = _shift_inside(top_left, bottom_right, (rows, cols))
+    return _PatchPlan(stride, offset, top_left, bottom_right)
 
-    pixels = _cut(image, np.trunc(top_left).astype(int), np.trunc(bottom_right).astype(int))
-    patch = torch.from_numpy(pixels).permute(2, 0, 1).float()
-    if output_hw is not None and patch.shape[1:] != torch.Size(output_hw):
-        patch = F.interpolate(patch[None], output_hw, mode="bilinear", align_corners=False)[0]
-    top, left, bottom, right = (float(value) for value in (*top_left * stride, *bottom_right * stride))
-    return Patch(patch, (top, left, bottom, right))
+
+def search_frame(
+    image_hw: tuple[int, ...], centre_yx: Sequence[float], scale: float, config: SearchConfig
+) -> tuple[tuple[float, float], float]:
+    """Centre and scale of the search region of a target, without cutting it."""
+    size, extent = config.sample_size, scale * config.sample_size
+    plan = _plan_patch(
+        image_hw,
+        centre_yx,
+        (extent, extent),
+        (size, size),
+        config.border_mode,
+        config.max_scale_change,
+        config.rounding,
+    )
+    return crop_frame_of(plan.corners_yx, size)
 
 
 def _fit_to_image(

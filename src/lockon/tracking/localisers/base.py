@@ -56,8 +56,11 @@ class Localiser(Protocol):
     def window(self) -> Float[np.ndarray, "score_rows score_cols"]:
         """Hann window over the score map, highest at the centre of the search region."""
 
-    def features(self, layer3: Float[Tensor, "n c_in rows cols"]) -> Float[Tensor, "n channels rows cols"]:
-        """Classification features of backbone features."""
+    def convolve(self, layer3: Float[Tensor, "n c_in rows cols"]) -> Float[Tensor, "n channels rows cols"]:
+        """Classification features of backbone features, but for their norm; each depends on its surroundings only."""
+
+    def normalise(self, maps: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n channels _ _"]:
+        """Classification features of each search region by itself, from those of `convolve`."""
 
     def start(
         self,

@@ -76,9 +76,13 @@ class OnlineLocaliser:
         window = np.roll(hann_window_origin(self._sample_size).numpy(), self._sample_size // 2)
         return np.outer(window, window)
 
-    def features(self, layer3: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n channels rows cols"]:
+    def convolve(self, layer3: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n channels rows cols"]:
+        """See `Localiser`: the backbone's features as they are."""
+        return layer3
+
+    def normalise(self, maps: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n channels rows cols"]:
         """See `Localiser`."""
-        return power_normalize(layer3.float())
+        return power_normalize(maps.float())
 
     def start(
         self,

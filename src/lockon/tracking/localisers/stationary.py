@@ -18,9 +18,13 @@ class StationaryLocaliser:
         """See `Localiser`."""
         return np.ones((1, 1), np.float32)
 
-    def features(self, layer3: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n 1 1 1"]:
+    def convolve(self, layer3: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n 1 rows cols"]:
         """See `Localiser`: nothing is scored, so nothing is kept."""
-        return layer3[:, :1, :1, :1]
+        return layer3[:, :1]
+
+    def normalise(self, maps: Float[Tensor, "n 1 rows cols"]) -> Float[Tensor, "n 1 1 1"]:
+        """See `Localiser`."""
+        return maps[..., :1, :1]
 
     def start(
         self,

@@ -44,9 +44,15 @@ class TargetModelLocaliser:
         window = hann_window(self._cells).numpy()
         return np.outer(window, window)
 
-    def features(self, layer3: Float[Tensor, "n c_in rows cols"]) -> Float[Tensor, "n channels rows cols"]:
+    def convolve(self, layer3: Float[Tensor, "n c_in rows cols"]) -> Float[Tensor, "n channels rows cols"]:
         """See `Localiser`."""
-        return self._classifier.extract(layer3)
+        maps: Tensor = self._classifier.feature_extractor[:-1](layer3)
+        return maps
+
+    def normalise(self, maps: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n channels rows cols"]:
+        """See `Localiser`."""
+        features: Tensor = self._classifier.feature_extractor[-1](maps)
+        return features
 
     def start(
         self,
