@@ -103,7 +103,7 @@ def test_pullback_equals_autograd(shift: float) -> None:
     cotangent = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     (gradient,) = torch.autograd.grad((expected * cotangent).sum(), boxes)
     origin = torch.zeros(1, 1, 2, dtype=torch.float64)
-    (pooled,), pullback = MovingBoxes([features], [origin], [3], [8]).pool(boxes.detach())
+    (pooled,), pullback = MovingBoxes([features], [None], [origin], [3], [8]).pool(boxes.detach())
     torch.testing.assert_close(pooled.permute(0, 1, 4, 2, 3), expected.detach())
     cotangent = cotangent.permute(0, 1, 3, 4, 2)
     torch.testing.assert_close(pullback([cotangent]), gradient)
@@ -113,7 +113,7 @@ def test_pullback_equals_autograd(shift: float) -> None:
 def test_undefined_boxes_leave_the_others_alone() -> None:
     features, boxes = _case()
     origin = torch.zeros(1, 1, 2, dtype=torch.float64)
-    pooling = MovingBoxes([features, features[..., :4]], [origin, origin + 8], [3, 2], [8, 16])
+    pooling = MovingBoxes([features, features[..., :4]], [None, None], [origin, origin + 8], [3, 2], [8, 16])
     expected, expected_pullback = pooling.pool(boxes)
     undefined = torch.tensor([[torch.nan] * 4, [0, 0, torch.inf, 1], [-torch.inf, 0, 1, torch.nan]]).expand(2, 3, 4)
     pooled, pullback = pooling.pool(torch.cat([boxes, undefined.double()], dim=1))

@@ -250,9 +250,8 @@ class BoxScorer(nn.Module, ABC):
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """`predict_with_gradient` as a function of the boxes, with what they do not change computed in advance."""
         gains, weights, offset = self._readout(modulation)
-        maps = [c if g is None else c * g[:, :, None, None] for c, g in zip(features.maps, gains, strict=True)]
         bins, strides = zip(*((TEST_POOL[block], STRIDES[block]) for block in self.blocks), strict=True)
-        pooling = MovingBoxes(maps, features.origins_xy, bins, strides)
+        pooling = MovingBoxes(features.maps, gains, features.origins_xy, bins, strides)
         blocks = self._packed_blocks()
         weights_per_block = weights[:, None].to(blocks[0].dtype).chunk(len(self.blocks), dim=-1)
 

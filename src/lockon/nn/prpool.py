@@ -17,7 +17,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def _edge_distances(low: Tensor, length: Tensor, bins: int, size: int) -> Tensor:
@@ -201,6 +200,20 @@ def _bag_ends(bags: int, entries: int, device: torch.device) -> tuple[Tensor, Te
     return starts * entries, starts.repeat_interleave(entries)
 
 
+def _cell_table(maps: Sequence[Tensor], gains: Sequence[Tensor | None], dtype: torch.dtype) -> Tensor:
+    """The feature vectors of all cells, times gains; a ring of zeros stands for everything outside of a map."""
+    channels = maps[0].shape[1]
+    areas = [len(c) * (c.shape[2] + 2) * (c.shape[3] + 2) for c in maps]
+    table = maps[0].new_zeros(sum(areas), channels, dtype=dtype)
+    for c, gain, rows in zip(maps, gains, table.split(areas), strict=True):
+        inside = rows.view(len(c), c.shape[2] + 2, c.shape[3] + 2, channels)[:, 1:-1, 1:-1]
+        if gain is None:
+            inside.copy_(c.permute(0, 2, 3, 1))
+        else:
+            torch.mul(c.permute(0, 2, 3, 1), gain[:, None, None].to(dtype), out=inside)
+    return table
+
+
 class MovingBoxes:
     """Pooling of boxes that move, on maps that stay, and its pullback to the boxes in closed form.
 
@@ -209,6 +222,7 @@ class MovingBoxes:
 
     Args:
         maps: feature maps, cheapest in channels-last memory.
+        gains: per map, factors on its channels, or None.
         origins_xy: image coordinates (x, y) of the first cell of every map.
         bins: per map, parts per side of a box.
         strides: per map, distance of its cells in image pixels.
@@ -217,6 +231,7 @@ class MovingBoxes:
     def __init__(
         self,
         maps: Sequence[Float[Tensor, "images channels _ _"]],
+        gains: Sequence[Float[Tensor, "images channels"] | None],
         origins_xy: Sequence[Float[Tensor, "#images 1 2"]],
         bins: Sequence[int],
         strides: Sequence[int],
@@ -225,9 +240,7 @@ class MovingBoxes:
         self._sizes = tuple((c.shape[2], c.shape[3]) for c in maps)
         dtype = torch.promote_types(maps[0].dtype, torch.float32)
         self._plan = _plan(self._bins, self._strides, self._sizes, len(maps[0]), dtype, maps[0].device)
-        # A ring of zeros stands for everything outside of a map.
-        rings = (F.pad(c.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).flatten(0, 2) for c in maps)
-        self._table = torch.cat(list(rings))
+        self._table = _cell_table(maps, gains, dtype)
         origins = (
             (origin.to(dtype) / stride).mT.expand(-1, -1, n)
             for origin, stride, n in zip(origins_xy, strides, bins, strict=True)
