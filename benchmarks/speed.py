@@ -56,6 +56,8 @@ class Options:
     """Types of the networks' convolutions."""
     targets: tuple[int, ...] = (1, 4, 16)
     """Numbers of targets tracked together."""
+    share_backbone: bool = False
+    """Encode targets of similar size together."""
     frames: int = 40
     """Frames timed; a multiple of 20 holds as many model updates as a long video does."""
     device: str = "cpu"
@@ -194,7 +196,15 @@ def build(name: str, precision: Precision, options: Options, timer: Timer) -> Tr
     """The preset with random weights from a fixed seed and a selector that always finds the target."""
     config = replace(PRESETS[name], selector=ALWAYS_FOUND)
     network = CONSTRUCTORS[config.network](generator=torch.Generator().manual_seed(0))
-    return Tracker(network, config, name=name, device=options.device, precision=precision, timer=timer)
+    return Tracker(
+        network,
+        config,
+        name=name,
+        device=options.device,
+        precision=precision,
+        share_backbone=options.share_backbone,
+        timer=timer,
+    )
 
 
 def drive(tracker: Tracker, targets: int, frames: int, on_started: Callable[[], None] = lambda: None) -> Drive:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from lockon.tracking.profiling import Stage
+
+Shape: TypeAlias = tuple[int, ...]
 
 SECONDS_PER_PEAK = 1.0
 """How long each operation is repeated in search of its best time."""
@@ -66,6 +70,21 @@ def _best_seconds(operation: Callable[[], torch.Tensor], on_gpu: bool) -> float:
     return best
 
 
+def _count_convolution(x: Shape, weight: Shape, *_: Any, out_shape: Shape, **__: Any) -> int:
+    return conv_flop_count(list(x), list(weight), list(out_shape))
+
+
+def _count_linear(x: Shape, weight: Shape, *_: Any, **__: Any) -> int:
+    return 2 * math.prod(x) * weight[0]
+
+
+_PACKED = {
+    torch.ops.mkldnn._convolution_pointwise: _count_convolution,
+    torch.ops.mkldnn._linear_pointwise: _count_linear,
+}
+"""What `lockon.nn.packed` calls and torch's counter does not know."""
+
+
 class WorkCounter:
     """Counts floating-point operations per stage, in the place of a timer.
 
@@ -78,6 +97,6 @@ class WorkCounter:
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
         """Context in which operations count for the stage."""
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=_PACKED) as counter:
             yield
         self.operations[name] += counter.get_total_flops()

@@ -27,6 +27,8 @@ _CELL = 16
 """Crop pixels per cell of layer3; half as many for layer2."""
 _MARGIN = 2
 """Cells of a level beyond the border of the image; what lies further out repeats the last of them."""
+_WORTHWHILE = 0.75
+"""Largest area of a level, relative to the crops it replaces: passes of one image are slower per pixel."""
 
 
 class Level(NamedTuple):
@@ -67,36 +69,51 @@ def cut_shared(
         search_frame(image.shape[:2], position, scale, config)
         for position, scale in zip(positions.tolist(), scales.tolist(), strict=True)
     ]
+    centres, wanted = (np.array(values) for values in zip(*frames, strict=True))
+    regions = SearchRegions(torch.empty(len(frames), 1, 2), torch.empty(len(frames), 1), size)
     levels: list[Level] = []
-    region_positions = torch.empty(len(frames), 1, 2)
-    region_scales = torch.empty(len(frames), 1)
-    for targets in _group([scale for _, scale in frames]):
-        centres = np.array([frames[target][0] for target in targets])
-        scale = math.sqrt(frames[targets[0]][1] * frames[targets[-1]][1])
-        top_left, extent = _covered(centres, scale * size, image, _MARGIN * _CELL * scale)
-        rows, cols = (max(1, math.ceil(length / (scale * _CELL))) * _CELL for length in extent.tolist())
-        if rows * cols >= len(targets) * size**2:
-            patches, regions = cut_search_regions([image] * len(targets), positions[targets], scales[targets], config)
-            levels.append(Level(patches, targets))
-            region_positions[targets], region_scales[targets] = regions.positions, regions.scales
+    apart: list[int] = []
+    for targets in _group(wanted.tolist()):
+        scale = math.sqrt(wanted[targets].min() * wanted[targets].max())
+        centre, cells = _covered(centres[targets], scale, image, size)
+        if math.prod(cells) * _CELL**2 > _WORTHWHILE * len(targets) * size**2:
+            apart += targets
             continue
-        patch = sample_patch(
-            image,
-            (top_left + extent / 2).tolist(),
-            (rows * scale, cols * scale),
-            (rows, cols),
-            rounding=config.rounding,
-        )
-        top, left, bottom, right = patch.corners_yx
-        pitch = np.array([(bottom - top) / rows, (right - left) / cols])
-        # Of the first pixel of the level, as an index into the image.
-        first = np.array([top, left]) + (pitch - 1) / 2
+        pixels, first, pitch = _cut_level(image, centre, cells, scale)
         half = (size - 1) / 2
-        starts = np.round(((centres - first) / pitch - half) / _CELL).astype(np.int64)
-        levels.append(Level(patch.pixels[None], targets, torch.from_numpy(starts)))
-        region_positions[targets, 0] = torch.from_numpy(first + (starts * _CELL + half) * pitch).float()
-        region_scales[targets] = math.sqrt(pitch.prod())
-    return SharedSearch(levels, SearchRegions(region_positions, region_scales, size))
+        starts = np.round(((centres[targets] - first) / pitch - half) / _CELL).astype(np.int64)
+        levels.append(Level(pixels[None], targets, torch.from_numpy(starts)))
+        regions.positions[targets, 0] = torch.from_numpy(first + (starts * _CELL + half) * pitch).float()
+        regions.scales[targets] = math.sqrt(pitch.prod())
+    if apart:
+        patches, own = cut_search_regions([image] * len(apart), positions[apart], scales[apart], config)
+        levels.append(Level(patches, apart))
+        regions.positions[apart], regions.scales[apart] = own.positions, own.scales
+    return SharedSearch(levels, regions)
+
+
+def _covered(
+    centres: Float[np.ndarray, "n 2"], scale: float, image: Image, size: int
+) -> tuple[Float[np.ndarray, "2"], tuple[int, int]]:
+    """What search regions around `centres` cover of the image and its margin: the centre, and rows and columns."""
+    margin, half = _MARGIN * _CELL * scale, scale * size / 2
+    limit = np.array(image.shape[:2]) + margin
+    low = (centres.min(axis=0) - half).clip(-margin, limit)
+    high = (centres.max(axis=0) + half).clip(-margin, limit)
+    rows, cols = np.ceil((high - low) / (scale * _CELL)).clip(min=1).astype(int).tolist()
+    return (low + high) / 2, (rows, cols)
+
+
+def _cut_level(
+    image: Image, centre: Float[np.ndarray, "2"], cells: tuple[int, int], scale: float
+) -> tuple[Float[Tensor, "3 rows cols"], Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
+    """The pixels of a level, the image position (row, col) of the first of them, and their distance."""
+    rows, cols = (n * _CELL for n in cells)
+    # This rounding returns the corners of the very pixels that are cut.
+    patch = sample_patch(image, centre.tolist(), (rows * scale, cols * scale), (rows, cols), rounding="legacy")
+    top, left, bottom, right = patch.corners_yx
+    pitch = np.array([(bottom - top) / rows, (right - left) / cols])
+    return patch.pixels, np.array([top, left]) + (pitch - 1) / 2, pitch
 
 
 def _group(scales: Sequence[float]) -> list[list[int]]:
@@ -107,16 +124,6 @@ def _group(scales: Sequence[float]) -> list[list[int]]:
             groups.append([])
         groups[-1].append(index)
     return groups
-
-
-def _covered(
-    centres: Float[np.ndarray, "n 2"], side: float, image: Image, margin: float
-) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
-    """Top left corner and extent of what squares around `centres` cover of the image and a margin around it."""
-    limit = np.array(image.shape[:2]) + margin
-    low = (centres.min(axis=0) - side / 2).clip(-margin, limit)
-    high = (centres.max(axis=0) + side / 2).clip(-margin, limit)
-    return low, high - low
 
 
 def _windows(
