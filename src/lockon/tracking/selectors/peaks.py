@@ -31,7 +31,7 @@ class PeakConfig:
     neighbourhood: float = 2.2
     """Size of the area around the first peak that belongs to it, relative to the target size."""
     displacement: float = 0.8
-    """Radius, relative to half the score map, within which the target is expected."""
+    """Radius, relative to half the score map, within which the target is expected; exactly on it is undecided."""
 
 
 class Selection(NamedTuple):
@@ -76,11 +76,11 @@ def select_peak(
     second = second_cell - centre
     if second_peak > config.distractor * peak:
         radius = config.displacement * math.sqrt(remaining.size) / 2
-        first_far = float(np.linalg.norm(first - previous)) > radius
-        second_far = float(np.linalg.norm(second - previous)) > radius
-        if first_far == second_far:
+        first_margin = radius - float(np.linalg.norm(first - previous))
+        second_margin = radius - float(np.linalg.norm(second - previous))
+        if first_margin * second_margin >= 0:
             return Selection(scale_index, first, Status.UNCERTAIN, peak)
-        return Selection(scale_index, second if first_far else first, Status.HARD_NEGATIVE, peak)
+        return Selection(scale_index, first if first_margin > 0 else second, Status.HARD_NEGATIVE, peak)
     if second_peak > config.hard_negative * peak and second_peak > config.lost:
         return Selection(scale_index, first, Status.HARD_NEGATIVE, peak)
     return Selection(scale_index, first, Status.FOUND, peak)
