@@ -17,7 +17,7 @@ class MemoryConfig:
     """Size and ageing of the support set, and when the target model learns from it."""
 
     capacity: int = 50
-    """Samples kept per target, first-frame samples included."""
+    """Samples kept per target, first-frame samples included; there is always room for one besides these."""
     learning_rate: float = 0.01
     """Weight of a new sample relative to all older ones."""
     hard_negative_learning_rate: float = 0.02
@@ -60,9 +60,9 @@ class Memory:
         boxes: Float[Tensor, "targets images 4"],
         capacity: int,
     ) -> Memory:
-        """A memory that holds the first-frame samples with equal weights."""
+        """A memory that holds the first-frame samples with equal weights, and room for at least one more."""
         targets, images = samples.shape[:2]
-        capacity = max(capacity, images)
+        capacity = max(capacity, images + 1)
         buffer = samples.new_zeros(targets, capacity, *samples.shape[2:])
         buffer[:, :images] = samples
         all_boxes = boxes.new_ones(targets, capacity, 4)
@@ -130,6 +130,7 @@ def aged_weights_(
     """Make room for a new sample in a target's weights (changed in place) and return its slot.
 
     The new sample weighs `1 / (1 - learning_rate)` times the latest one, so that older samples fade geometrically.
+    At a learning rate of 1 nothing but the new sample counts, and it takes the first slot (reference behaviour).
 
     Args:
         weights: current weights.
@@ -138,6 +139,9 @@ def aged_weights_(
         initial: number of first-frame samples, in the first slots.
         initial_share: total weight below which these are lifted; 0: they age and are replaced like all others.
     """
+    if learning_rate == 1:
+        weights.zero_()[0] = 1
+        return 0
     protected = initial if initial_share > 0 else 0
     slot = protected + int(weights[protected:].argmin())
     if latest < 0:
