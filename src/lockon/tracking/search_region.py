@@ -125,6 +125,8 @@ def _plan_patch(
         stride = max(int(np.min(size / np.asarray(output_hw, np.float32)) - np.float32(0.1)), 1)
     offset = centre % stride
     centre = (centre - offset) // stride
+    # An image smaller than the offset still has a border to repeat.
+    offset = np.minimum(offset, np.asarray(image_hw) - 1)
     extent = np.maximum(np.round(size / stride), 2)
 
     if rounding == "legacy":
