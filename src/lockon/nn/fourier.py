@@ -14,6 +14,8 @@ def interpolation_matrix(
 ) -> Float[Tensor, "{samples} {cells}"]:
     """`B[j, m] = (1 + 2 Σ_{k=1..N//2} cos 2πk(j/G − m/N)) / N`: a periodic row of N cells at G samples.
 
+    A score map at pixel resolution is `B s Bᵀ`.
+
     This is what the reference implementation of ATOM does by Fourier transform and shift. Sample j lies at cell
     `j N / G` for an even `kernel_size`, half a cell before it for an odd one, so that sample G/2 is the centre of the
     search region. For even N the highest frequency enters with twice its weight, as there, so scores are not
@@ -26,24 +28,13 @@ def interpolation_matrix(
     return ((1 + 2 * torch.cos(phase[..., None] * frequencies).sum(dim=-1)) / cells).to(dtype)
 
 
-def interpolate_scores(
-    scores: Float[Tensor, "*n rows cols"], size: tuple[int, int], *, kernel_size: int = 4
-) -> Float[Tensor, "*n {size[0]} {size[1]}"]:
-    """Trigonometric interpolation of score maps on a grid of `size`, `B s Bᵀ` (see `interpolation_matrix`)."""
-    rows, cols = (
-        interpolation_matrix(cells, samples, kernel_size=kernel_size, dtype=scores.dtype).to(scores.device)
-        for cells, samples in zip(scores.shape[-2:], size, strict=True)
-    )
-    return rows @ scores @ cols.T
-
-
-def hann_window(size: int, *, dtype: torch.dtype = torch.float32) -> Float[Tensor, "{size}"]:
+def hann_window(size: int) -> Float[Tensor, "{size}"]:
     """Centred Hann window without zeros at its ends, `(1 − cos 2π(i+1)/(n+1)) / 2`."""
-    return (1 - torch.cos(2 * math.pi * (torch.arange(size, dtype=torch.float64) + 1) / (size + 1))).to(dtype) / 2
+    return (1 - torch.cos(2 * math.pi * (torch.arange(size, dtype=torch.float64) + 1) / (size + 1))).float() / 2
 
 
-def hann_window_origin(size: int, *, dtype: torch.dtype = torch.float32) -> Float[Tensor, "{size}"]:
+def hann_window_origin(size: int) -> Float[Tensor, "{size}"]:
     """Periodic Hann window around index 0, `(1 + cos 2πt/(n+2)) / 2` with t the distance to 0, either way around."""
     index = torch.arange(size, dtype=torch.float64)
     distance = torch.minimum(index, size - index)
-    return (1 + torch.cos(2 * math.pi * distance / (size + 2))).to(dtype) / 2
+    return (1 + torch.cos(2 * math.pi * distance / (size + 2))).float() / 2
