@@ -69,7 +69,7 @@ class OnlineLocaliser:
         self._sigma = config.label_sigma * cells / area_factor
         # The scores are interpolated to one cell per crop pixel.
         self.grid = ScoreGrid((sample_size // 2, sample_size // 2), 1.0)
-        self._interpolation = interpolation_matrix(cells, sample_size)
+        self._interpolation = interpolation_matrix(cells, sample_size, kernel_size=config.kernel_size)
 
     def window(self) -> Float[np.ndarray, "score_rows score_cols"]:
         """See `Localiser`."""
@@ -131,7 +131,8 @@ class OnlineLocaliser:
         return gauss_newton(problem, weights, replace(settings, cg_iterations=cg_steps)).weights
 
     def _labels(self, boxes: Float[Tensor, "targets images 4"]) -> Float[Tensor, "targets images rows cols"]:
-        centres_yx = (boxes[..., :2] + boxes[..., 2:] / 2).flip(-1) / STRIDE
+        # An even filter scores the corners between cells, an odd one the cells, half a cell further.
+        centres_yx = (boxes[..., :2] + boxes[..., 2:] / 2).flip(-1) / STRIDE - self._config.kernel_size % 2 / 2
         return gaussian_map(centres_yx, self._cells, sigma=self._sigma)
 
     def samples(
