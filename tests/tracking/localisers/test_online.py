@@ -182,7 +182,7 @@ def test_the_window_is_highest_where_nothing_has_moved():
 
 
 def test_features_have_mean_square_one():
-    features = OnlineLocaliser(SMALL, SAMPLE_SIZE, 5.0).features(random(2, 3, 4, 4, seed=0).bfloat16() * 50)
+    features = OnlineLocaliser(SMALL, SAMPLE_SIZE, 5.0).normalise(random(2, 3, 4, 4, seed=0).bfloat16() * 50)
 
     assert features.dtype == torch.float32
     assert features.square().mean(dim=(1, 2, 3)).tolist() == pytest.approx([1, 1])
