@@ -56,7 +56,7 @@ class BoxDensity:
     size_slice: Float[np.ndarray, "*targets n n"]
     """p(y^bb | x) over width (columns) and height (rows) from 1/3 to 3 times the box, log-spaced; sums to 1."""
     box_mean: Float[np.ndarray, "*targets 4"]
-    """Mean box (cx, cy, w, h) of the two slices."""
+    """Mean box (cx, cy, w, h) of the two slices; the size is the geometric mean."""
     box_covariance: Float[np.ndarray, "*targets 4 4"]
     """Covariance of (cx, cy, log w, log h); centre and size blocks, zero between them."""
     box_entropy: Float[np.ndarray, "*targets 2"]
