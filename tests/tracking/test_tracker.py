@@ -238,8 +238,9 @@ def test_unknown_precision_and_device_are_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="Did you mean 'bf16'"):
         unwrap(network_dtype)("bf15", torch.device("cpu"))  # without the check of types, as users call it
     state = make("lockon_s").start(clip(1)[0], BOX)
-    with pytest.raises(DeviceError, match="cannot be used"):
-        State.load(state.save(tmp_path / "s"), device="cuda:99")
+    for device in ("cuda:99", "meta"):
+        with pytest.raises(DeviceError, match="cannot be used"):
+            State.load(state.save(tmp_path / "s"), device=device)
 
 
 def test_bad_images_are_refused():

@@ -22,7 +22,9 @@ def usable_device(name: torch.device | str) -> torch.device:
         DeviceError: PyTorch cannot use it here.
     """
     try:
-        return torch.empty(0, device=name).device
+        probe = torch.zeros((), device=name)
+        probe.item()  # "meta" has tensors, but nothing in them
+        return probe.device
     except (RuntimeError, AssertionError) as error:  # the latter is what builds of PyTorch without CUDA raise
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise DeviceError(
