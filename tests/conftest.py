@@ -1,8 +1,23 @@
-"""Check the annotated shapes and types of every tensor function while the tests run."""
+"""Check the annotated shapes and types of every tensor function while the tests run; and a disk that is full."""
 
+import resource
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
 from jaxtyping import install_import_hook
 
 ROOMS = ("lockon.boxes", "lockon.nn", "lockon.networks", "lockon.tracking")
 
 # The hook holds only for modules that are imported after it, so this comes before any test.
 install_import_hook(ROOMS, "shape_checks.check")
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[], None]]:
+    """From the call of it on, no file may grow beyond 4 kB."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)

@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -23,7 +22,8 @@ import numpy as np
 from jaxtyping import Float
 
 from lockon.boxes import Box
-from lockon.errors import DataError, OutputError, UnknownNameError
+from lockon.errors import DataError, UnknownNameError
+from lockon.files import cannot_write, check_writable, replacing
 from lockon.types import Result, Status
 
 _Value = TypeVar("_Value")
@@ -124,14 +124,12 @@ class TrajectoryFile:
         self.path = path
         self._tail = tail.encode()
         content = head.encode()
-        partial = path.with_name(path.name + ".part")
+        with replacing(path) as part:
+            part.write_bytes(content + self._tail)
         try:
-            partial.write_bytes(content + self._tail)
-            partial.replace(path)
             self._file = io.FileIO(path, "r+")
         except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         self._end = len(content)
 
     def append(self, text: str) -> None:
@@ -143,7 +141,7 @@ class TrajectoryFile:
             with suppress(OSError):
                 self._write(self._tail)
                 self._file.truncate(self._end + len(self._tail))
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         self._end += len(chunk)
 
     def _write(self, data: bytes) -> None:
@@ -155,13 +153,6 @@ class TrajectoryFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    reason = error.strerror or error
-    return OutputError(
-        f"cannot write {path}: {reason}. Check that the folder exists, is writable and has free space."
-    )
 
 
 class TrajectoryWriter(ABC):
@@ -283,20 +274,6 @@ def check_path(path: Path) -> None:
     if path.suffix.lower() not in WRITERS:
         raise UnknownNameError("trajectory format", path.suffix or path.name, WRITERS)
     check_writable(path)
-
-
-def check_writable(path: Path) -> None:
-    """Check that a file can be written, without touching one that exists.
-
-    Raises:
-        OutputError: the folder is missing or not writable, or `path` is a folder.
-    """
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder. Give a file name.")
-    if not path.parent.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {path.parent}. Create it first.")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"cannot write {path}: permission denied. Choose another folder.")
 
 
 def open_writer(path: str | Path, header: Header, past: Iterable[Result] = ()) -> TrajectoryWriter:

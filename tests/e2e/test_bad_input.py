@@ -2,8 +2,6 @@
 
 import io
 import pickle
-import resource
-import signal
 import zipfile
 from pathlib import Path
 
@@ -193,16 +191,6 @@ def test_checkpoints_that_are_corrupt_or_malicious(lockon, clip, content):
     fails(lockon("track", clip, "--box", BOX, "--tracker", "bad.pth"), "bad.pth")
     fails(lockon("models", "import", "bad.pth", "--as", "dimp50"), "bad.pth")
     assert not Path("harm").exists()
-
-
-@pytest.fixture
-def full_disk():
-    """No file may grow beyond 4 kB, as on a disk that is full."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk_ends_the_track_and_keeps_what_was_written(lockon, clip, untrained, full_disk, monkeypatch):

@@ -12,8 +12,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from lockon.errors import OutputError, StateError
+from lockon.files import check_writable
 from lockon.tracking import State
-from lockon.trajectory import Header, TrajectoryWriter, check_path, check_writable, open_writer, read_csv, read_json
+from lockon.trajectory import Header, TrajectoryWriter, check_path, open_writer, read_csv, read_json
 from lockon.types import Frame, Result
 from lockon.video import FrameSink, annotate, draw_density
 

@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lockon.errors import OutputError, StateError
+from lockon.errors import StateError
+from lockon.files import replacing
 from lockon.tracking.learners import Memory
 from lockon.tracking.localisers.base import TargetModel
 from lockon.tracking.precision import usable_device
@@ -87,13 +88,14 @@ class State:
         """
         path = Path(path)
         tensors, meta = self._flatten()
-        partial = path.with_name(path.name + ".part")
-        try:
-            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, {"lockon": meta})
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(f"cannot write the state to {path}: {error}. Choose a writable place.") from error
+        with replacing(path) as part:
+            part.touch()  # meets every obstacle but a full disk, and has the mode of new files, unlike `save_file`
+            mode = part.stat().st_mode
+            try:
+                save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part, {"lockon": meta})
+            except SafetensorError as error:
+                raise OSError("the disk is full or failing") from error
+            part.chmod(mode)
         return path
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from lockon.files import replacing
 from lockon.training import peers
 
 _LOG_EVERY = 20
@@ -201,9 +201,8 @@ class _Run:
             "step": self.step,
             "seconds": self._spent,
         }
-        part = self._folder / "checkpoint.pt.part"
-        torch.save(state, part)
-        os.replace(part, self._folder / "checkpoint.pt")
+        with replacing(self._folder / "checkpoint.pt") as part:
+            torch.save(state, part)
 
     def resume(self) -> None:
         """Take up the run where the checkpoint in the folder left it."""

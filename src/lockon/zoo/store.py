@@ -15,6 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from lockon.errors import CheckpointError
+from lockon.files import replacing
 from lockon.zoo.catalogue import Entry
 from lockon.zoo.checkpoints import read_safetensors
 
@@ -65,15 +66,18 @@ def digest(path: Path) -> str:
 
 
 def write_model(path: Path, state_dict: Mapping[str, Tensor], card: Card) -> Path:
-    """Writes weights to `path` (safetensors) and their card beside it; a kill leaves no half-written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes weights to `path` (safetensors) and their card beside it; a kill leaves no half-written file.
+
+    Raises:
+        OutputError: A file cannot be written, or the folder not be made.
+    """
     weights = safetensors.torch.save({key: value.contiguous() for key, value in state_dict.items()})
     content = asdict(card) | {"sha256": hashlib.sha256(weights).hexdigest()}
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     for target, data in ((path, weights), (card_path(path), text.encode())):
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(data)
-        part.replace(target)
+        with replacing(target) as part:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
     return path
 
 

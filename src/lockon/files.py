@@ -1,0 +1,52 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lockon.errors import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; what is there takes the place of `path` once all is written.
+
+    A failure or a kill on the way leaves `path` as it was.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    part = path.parent / (path.name + ".part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The error to raise where the system does not let us write `path`."""
+    reason = error.strerror or error
+    return OutputError(
+        f"cannot write {path}: {reason}. Check that the folder exists, is writable and has free space."
+    )
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, without touching one that exists.
+
+    Raises:
+        OutputError: the folder is missing or not writable, or `path` is a folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder. Give a file name.")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}. Create it first.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"cannot write {path}: permission denied. Choose another folder.")
