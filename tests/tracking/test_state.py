@@ -1,12 +1,14 @@
 """A saved state: how the file is written, and what of a damaged one is told."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from lockon.errors import OutputError
+from lockon.errors import OutputError, StateError
 from lockon.tracking import State
 from lockon.tracking.learners import Memory
 from lockon.tracking.localisers.base import TargetModel
@@ -71,3 +73,135 @@ def test_a_full_disk_is_told_and_keeps_the_state_before(full_disk):
         make_state().save("a")
     assert Path("a").read_bytes() == before
     assert os.listdir() == ["a"]
+
+
+def write(tensors, meta):
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, "a", {"lockon": json.dumps(meta)})
+
+
+@pytest.mark.parametrize("targets", [1, TARGETS])
+def test_what_was_saved_is_what_is_loaded(targets):
+    state = make_state(targets)
+    (tensors, meta), (saved, saved_meta) = state._flatten(), State.load(state.save("a"))._flatten()
+    assert saved_meta == meta
+    assert saved.keys() == tensors.keys()
+    assert all(torch.equal(saved[name].nan_to_num(), tensors[name].nan_to_num()) for name in tensors)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_samples_may_be_of_any_type_the_networks_compute_in(dtype):
+    tensors, meta = make_state()._flatten()
+    write(tensors | {"memory.samples": tensors["memory.samples"].to(dtype)}, json.loads(meta))
+    assert State.load("a").memory.samples.dtype == dtype
+
+
+TENSORS = list(make_state()._flatten()[0])
+
+
+def refused(*words):
+    """The state file is refused in one line that holds these words."""
+    with pytest.raises(StateError, match=r"^a is damaged or not a saved track") as caught:
+        State.load("a")
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda tensor: tensor[:-1],
+        lambda tensor: torch.cat([tensor, tensor]),
+        lambda tensor: tensor[..., None],
+        lambda tensor: tensor[0],
+        lambda tensor: tensor.int(),
+        lambda tensor: tensor.to(torch.float8_e5m2),
+        lambda tensor: tensor.bool(),
+    ],
+    ids=["fewer targets", "more targets", "another axis", "an axis less", "int32", "float8", "bool"],
+)
+def test_a_tensor_of_another_shape_or_type_is_told_when_the_state_is_loaded(name, damage):
+    tensors, meta = make_state()._flatten()
+    write(tensors | {name: damage(tensors[name])}, json.loads(meta))
+    refused(f"tensor '{name}' is ", "expected ")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("position", (TARGETS, 3)),
+        ("memory.weights", (TARGETS, SLOTS + 1)),
+        ("model.filters", (TARGETS, CHANNELS + 1, 3, 3)),
+        ("model.projections", (TARGETS, CHANNELS - 1, 6)),
+    ],
+)
+def test_tensors_fit_each_other(name, shape):
+    tensors, meta = make_state()._flatten()
+    write(tensors | {name: torch.ones(shape)}, json.loads(meta))
+    refused(f"tensor '{name}' is float32 {shape}", "expected Float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("position", "size", "scale", "base_size") for value in (torch.nan, torch.inf)),
+        *((name, 0) for name in ("size", "scale", "base_size", "memory.stored")),
+        ("pending", -1),
+        ("memory.stored", SLOTS + 1),
+        ("memory.latest", SLOTS),
+        ("memory.latest", -2),
+        ("memory.weights", torch.nan),
+        ("memory.boxes", torch.inf),
+    ],
+)
+def test_values_that_no_track_has_are_told_when_the_state_is_loaded(name, value):
+    tensors, meta = make_state()._flatten()
+    damaged = tensors[name].clone()
+    damaged[-1] = value
+    write(tensors | {name: damaged}, json.loads(meta))
+    refused(f"tensor '{name}' has values")
+
+
+@pytest.mark.parametrize("name", sorted(set(TENSORS) - {"model.projections", "modulation.1"}))
+def test_a_missing_tensor_is_told(name):
+    tensors, meta = make_state()._flatten()
+    del tensors[name]
+    write(tensors, json.loads(meta))
+    refused(name)
+
+
+def test_a_tensor_too_many_is_told():
+    tensors, meta = make_state()._flatten()
+    write(tensors | {"colour": torch.zeros(TARGETS)}, json.loads(meta))
+    refused("'colour'")
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"format": 2}, "format 1"),
+        ({"frame": "7"}, "frame"),
+        ({"frame": -1}, "frame -1"),
+        ({"tracker": None}, "tracker"),
+        ({"single": True}, "3 targets"),
+        ({"seeds": []}, "0 targets"),
+        ({"seeds": [1, 2, -3]}, "seeds"),
+        ({"seeds": [1, 2, 3.5]}, "seeds"),
+        ({"initial": 0}, "first-frame samples"),
+        ({"initial": SLOTS + 1}, "first-frame samples"),
+        ({"colour": 1}, "colour"),
+    ],
+)
+def test_a_wrong_header_is_told(change, word):
+    tensors, meta = make_state()._flatten()
+    write(tensors, json.loads(meta) | change)
+    refused(word)
+
+
+@pytest.mark.parametrize("meta", [None, [], "state", {}])
+def test_other_files_are_no_states(meta):
+    write(make_state()._flatten()[0], meta)
+    refused("format 1")
+    save_file({"a": torch.zeros(3)}, "a")
+    refused("format 1")

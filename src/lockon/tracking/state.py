@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float32, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,6 +18,7 @@ from lockon.files import replacing
 from lockon.tracking.learners import Memory
 from lockon.tracking.localisers.base import TargetModel
 from lockon.tracking.precision import usable_device
+from lockon.tracking.state_checks import annotated, check_header, check_tensors
 
 FORMAT = 1
 
@@ -36,21 +37,21 @@ class State:
     """Whether each target has its own video."""
     seeds: tuple[int, ...]
     """Seed of the random numbers of each target."""
-    position: Float[Tensor, "targets 2"]
-    size: Float[Tensor, "targets 2"]
-    scale: Float[Tensor, "targets"]
+    position: Float32[Tensor, "targets 2"]
+    size: Float32[Tensor, "targets 2"]
+    scale: Float32[Tensor, "targets"]
     """Image pixels per crop pixel."""
-    base_size: Float[Tensor, "targets 2"]
+    base_size: Float32[Tensor, "targets 2"]
     """Target size in crop pixels at the start."""
-    scale_limits: Float[Tensor, "targets 2"]
+    scale_limits: Float32[Tensor, "targets 2"]
     """Least and greatest scale a multi-scale search may choose."""
-    refined_position: Float[Tensor, "targets 2"]
+    refined_position: Float32[Tensor, "targets 2"]
     """Position after the latest box refinement; NaN before the first."""
     model: TargetModel
-    modulation: tuple[Float[Tensor, "targets channels"], ...]
+    modulation: tuple[Float32[Tensor, "targets gains"], ...]
     """What the box estimator knows of each target; empty without one."""
     memory: Memory
-    pending: Int[Tensor, "targets"]
+    pending: Int64[Tensor, "targets"]
     """Solver iterations due before the next frame."""
 
     @property
@@ -110,13 +111,16 @@ class State:
             raise StateError(f"no saved state at {path}.")
         try:
             with safe_open(path, framework="pt") as file:
-                meta = (file.metadata() or {}).get("lockon")
+                meta = (file.metadata() or {}).get("lockon", "null")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            if meta is None:
-                raise StateError(f"{path} is not a saved track. Expected a file written by State.save.")
+            fields = json.loads(meta)
+            check_header(fields, FORMAT)
+            check_tensors(tensors, _EXPECTED, len(fields["seeds"]), fields["initial"])
             state = cls._restore(tensors, meta)
-        except (SafetensorError, OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise StateError(f"{path} is damaged or not a saved track ({error}). Start the track again.") from error
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise StateError(
+                f"{path} is damaged or not a saved track of this version ({error}). Start the track again."
+            ) from error
         return state.to(device)
 
     def _flatten(self) -> tuple[dict[str, Tensor], str]:
@@ -132,13 +136,12 @@ class State:
     @classmethod
     def _restore(cls, tensors: dict[str, Tensor], meta: str) -> State:
         fields: dict[str, Any] = json.loads(meta)
-        if (version := fields.pop("format")) != FORMAT:
-            raise StateError(f"the state has format {version}; this version of Lockon reads {FORMAT}.")
+        del fields["format"]
         memory = Memory(
             **{name: tensors[f"memory.{name}"] for name in _MEMORY_TENSORS}, initial=fields.pop("initial")
         )
         modulation = tuple(
-            tensors[f"modulation.{index}"] for index in range(sum("modulation" in name for name in tensors))
+            tensors[f"modulation.{index}"] for index in range(sum(name.startswith("modulation.") for name in tensors))
         )
         fields |= {name: tensors[name] for name in _TENSORS}
         fields |= {"seeds": tuple(fields["seeds"]), "modulation": modulation, "memory": memory}
@@ -147,3 +150,4 @@ class State:
 
 _TENSORS = ("position", "size", "scale", "base_size", "scale_limits", "refined_position", "pending")
 _MEMORY_TENSORS = ("samples", "boxes", "weights", "stored", "latest")
+_EXPECTED = annotated(State) | annotated(Memory, "memory.") | annotated(TargetModel, "model.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int, Int64
 from torch import Tensor
 
 
@@ -43,12 +43,13 @@ class Memory:
     """Support sets of T targets. Slots that are not filled yet have weight 0."""
 
     samples: Float[Tensor, "targets slots channels rows cols"]
-    boxes: Float[Tensor, "targets slots 4"]
+    """In the numeric type of the networks."""
+    boxes: Float32[Tensor, "targets slots 4"]
     """Target boxes `(x, y, w, h)` in the crops the samples come from, crop pixels."""
-    weights: Float[Tensor, "targets slots"]
-    stored: Int[Tensor, "targets"]
+    weights: Float32[Tensor, "targets slots"]
+    stored: Int64[Tensor, "targets"]
     """Samples stored so far, at most the capacity."""
-    latest: Int[Tensor, "targets"]
+    latest: Int64[Tensor, "targets"]
     """Slot of the latest addition; -1 before the first."""
     initial: int
     """First-frame samples per target."""

@@ -1,0 +1,101 @@
+"""What a saved state must hold: a damaged file is told when it is loaded, not by a step that fails."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, get_args, get_type_hints
+
+from jaxtyping import AbstractArray
+from torch import Tensor
+
+from lockon.tracking.randomness import SEEDS
+
+Shapes = Mapping[str, type[AbstractArray]]
+"""Types and shapes of tensors, as the fields of dataclasses are annotated."""
+
+_HEADER = {
+    "format": int,
+    "tracker": str,
+    "frame": int,
+    "single": bool,
+    "lockstep": bool,
+    "seeds": list,
+    "initial": int,
+}
+
+
+def annotated(owner: type, prefix: str = "") -> dict[str, type[AbstractArray]]:
+    """The tensors among the fields of a dataclass, and of the tuples and options among them."""
+    hints = get_type_hints(owner).items()
+    parts = [(prefix + name, part) for name, hint in hints for part in (hint, *get_args(hint))]
+    return {name: part for name, part in parts if isinstance(part, type) and issubclass(part, AbstractArray)}
+
+
+def check_header(fields: Any, version: int) -> None:
+    """Check what a state holds beside tensors.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    if not isinstance(fields, dict) or fields.get("format") != version:
+        raise ValueError(f"its header is not of format {version}")
+    wrong = [name for name in _HEADER.keys() | fields if type(fields.get(name)) is not _HEADER.get(name)]
+    if wrong:
+        raise ValueError(f"missing or wrong in its header: {', '.join(sorted(wrong))}")
+    seeds, frame = fields["seeds"], fields["frame"]
+    if not all(type(seed) is int and 0 <= seed < SEEDS for seed in seeds):
+        raise ValueError(f"its seeds are {seeds}")
+    if not seeds or (fields["single"] and len(seeds) > 1) or frame < 0:
+        raise ValueError(f"its header says {len(seeds)} targets in frame {frame}")
+
+
+def check_tensors(tensors: Mapping[str, Tensor], expected: Shapes, targets: int, initial: int) -> None:
+    """Check types, shapes and, of all that is not learned, values.
+
+    Args:
+        tensors: what the file holds.
+        expected: what it must hold; `modulation` stands for any number of them, `model.projections` may be absent.
+        targets: number of targets T.
+        initial: first-frame samples per target.
+
+    Raises:
+        ValueError: names the tensor, and says what was expected.
+    """
+    if missing := expected.keys() - tensors.keys() - {"modulation", "model.projections"}:
+        raise ValueError(f"there is no tensor '{min(missing)}'")
+    sizes = {"targets": targets}
+    for name, tensor in tensors.items():
+        hint = expected.get("modulation" if name.startswith("modulation.") else name)
+        if hint is None:
+            raise ValueError(f"tensor '{name}' is no part of a state")
+        dims = hint.dim_str.split()
+        for dim, size in zip(dims, tensor.shape, strict=False):
+            sizes.setdefault(dim, int(dim) if dim.isdecimal() else size)
+        shape = tuple(sizes.get(dim) for dim in dims)
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        # Types of one byte are among the hint's, but PyTorch does not compute in them.
+        if tuple(tensor.shape) != shape or dtype not in hint.dtypes or tensor.dtype.itemsize == 1:
+            given = f"{dtype} {tuple(tensor.shape)}"
+            raise ValueError(f"tensor '{name}' is {given}; expected {hint.dtype.__name__} ({hint.dim_str}) = {shape}")
+    slots = sizes["slots"]
+    if not 0 < initial <= slots:
+        raise ValueError(f"it has {initial} first-frame samples in {slots} slots")
+    for name, (low, high) in _ranges(slots).items():
+        if not ((tensors[name] > low) & (tensors[name] < high)).all():
+            raise ValueError(f"tensor '{name}' has values that do not lie between {low} and {high}")
+
+
+def _ranges(slots: int) -> dict[str, tuple[float, float]]:
+    """Bounds that the values do not reach."""
+    return {
+        "position": (-math.inf, math.inf),
+        "size": (0, math.inf),
+        "scale": (0, math.inf),
+        "base_size": (0, math.inf),
+        "pending": (-1, math.inf),
+        "memory.boxes": (-math.inf, math.inf),
+        "memory.weights": (-math.inf, math.inf),
+        "memory.stored": (0, slots + 1),
+        "memory.latest": (-2, slots),
+    }
