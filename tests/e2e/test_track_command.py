@@ -19,6 +19,7 @@ from lockon.errors import OutputError, VideoError
 from lockon.tracking import State
 from lockon.trajectory import read_csv, read_json, read_otb
 from lockon.video import VideoSource, open_sink, open_source
+from lockon.zoo import model_file
 
 BOX = "40,50,24,24"
 FRAMES = 12
@@ -66,6 +67,14 @@ def test_all_that_a_track_leaves(lockon, clip, untrained):
     assert len(drawn) == FRAMES
     assert np.abs(drawn[0].astype(int) - plain[0])[45:80, 36:70].max() > 60, "no box was drawn"
     assert sorted(path.name for path in Path().iterdir()) == sorted([*names, "a.mp4"])
+
+
+def test_the_weights_named_in_the_trajectory_are_those_that_were_used(lockon, clip):
+    Path("lockon_s").write_bytes(b"a file that happens to be named like a tracker")
+    options = ("--box", BOX, "--end", 2, "--no-video", "--save", "a.json")
+    assert lockon("track", clip, *options).status == 0
+    card = model_file("lockon_s").with_suffix(".json")
+    assert read_json("a.json").header.weights_sha256 == json.loads(card.read_text())["sha256"]
 
 
 def test_default_outputs_never_replace_a_file(lockon, clip, untrained):

@@ -24,6 +24,7 @@ from lockon.zoo import (
     load,
     load_network,
     locate,
+    model_file,
     read_model,
     write_model,
 )
@@ -307,6 +308,15 @@ def test_a_model_of_the_package_is_found_without_import(tmp_path: Path, monkeypa
     assert {k: v.dtype for k, v in network.state_dict().items()} == {k: v.dtype for k, v in state.items()}
     with pytest.raises(CheckpointError, match="are in the package"):
         import_checkpoint(tmp_path / "x.pth", "lockon_s")
+
+
+def test_a_name_goes_before_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lockon_s").write_bytes(b"junk")
+    assert model_file("lockon_s") == locate(find_entry("lockon_s"))
+    assert load_network("lockon_s")[1].name == "lockon_s"
+    with pytest.raises(CheckpointError, match="lockon_s"):
+        load_network("./lockon_s")
 
 
 def test_weights_from_a_file_replace_those_of_a_name() -> None:

@@ -25,7 +25,7 @@ from lockon.tracking.precision import Precision
 from lockon.trajectory import Header
 from lockon.types import Frame, Result
 from lockon.video import FrameSink, VideoSource, open_sink, open_source
-from lockon.zoo import find_entry, load, locate
+from lockon.zoo import load, model_file
 from lockon.zoo.store import digest
 
 FRAMES_AHEAD = 4
@@ -160,8 +160,6 @@ class Track:
     def _header(self, recording: _Recording, first: Step) -> Header:
         info = recording.source.info
         origin = recording.past[0] if recording.past else first.result
-        path = Path(self.tracker)
-        weights = path if path.is_file() else locate(find_entry(self.tracker))
         return Header(
             tracker=self.tracker,
             source=info.name if info.kind in LIVE else self.video,
@@ -170,7 +168,7 @@ class Track:
             start_frame=origin.frame,
             start_boxes=tuple(Box(*one.box) for one in origin),
             seed=first.state.seeds[0],
-            weights_sha256=digest(weights) if weights else None,
+            weights_sha256=digest(model_file(self.tracker)),
         )
 
     def _how_to_go_on(self, paths: OutputPaths) -> str:

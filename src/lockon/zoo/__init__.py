@@ -2,7 +2,7 @@
 
 from lockon.zoo.catalogue import Entry, describe, entries, find_entry
 from lockon.zoo.checkpoints import Checkpoint, read_checkpoint
-from lockon.zoo.models import import_checkpoint, load, load_network
+from lockon.zoo.models import import_checkpoint, load, load_network, model_file
 from lockon.zoo.store import Card, locate, models_folder, read_model, write_model
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "load",
     "load_network",
     "locate",
+    "model_file",
     "models_folder",
     "read_checkpoint",
     "read_model",

@@ -64,18 +64,32 @@ def load_network(name_or_path: str | Path, *, weights: str | Path | None = None)
         entry = find_entry(str(name_or_path))
         state_dict, arguments = fitting(read_checkpoint(weights), entry)
         return _assemble(entry, entry.weights.constructor, arguments, state_dict), entry
+    path = model_file(name_or_path)
+    if not _is_name(name_or_path):
+        return _load_file(path)
+    entry = find_entry(str(name_or_path))
+    state_dict, card = read_model(path)
+    return _assemble(entry, card.constructor, card.arguments, state_dict), entry
+
+
+def model_file(name_or_path: str | Path) -> Path:
+    """The file that `load` reads: a name in the catalogue goes before a file of that name.
+
+    Raises:
+        UnknownNameError: It is neither a name nor a file.
+        CheckpointError: The weights are not on this machine; the message says how to get them.
+    """
     path = Path(name_or_path)
-    if str(name_or_path) not in {entry.name for entry in entries()}:
+    if not _is_name(name_or_path):
         if path.is_file():
-            return _load_file(path)
+            return path
         if path.suffix or len(path.parts) > 1:
             raise CheckpointError(f"there is no file {path}.")
     entry = find_entry(str(name_or_path))
     model = locate(entry)
     if model is None:
         raise CheckpointError(_how_to_get(entry))
-    state_dict, card = read_model(model)
-    return _assemble(entry, card.constructor, card.arguments, state_dict), entry
+    return model
 
 
 def import_checkpoint(path: str | Path, as_name: str, destination: Path | None = None) -> Path:
@@ -115,6 +129,10 @@ def import_checkpoint(path: str | Path, as_name: str, destination: Path | None =
         details={"file": path.name, "sha256": sha256, "epoch": checkpoint.epoch},
     )
     return write_model((destination or models_folder()) / f"{weights.name}.safetensors", state_dict, card)
+
+
+def _is_name(name_or_path: str | Path) -> bool:
+    return str(name_or_path) in {entry.name for entry in entries()}
 
 
 def _load_file(path: Path) -> tuple[TrackerNet, Entry]:
