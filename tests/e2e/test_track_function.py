@@ -5,10 +5,11 @@ import pytest
 import torch
 
 import lockon
+from lockon.apps import api
 from lockon.boxes import Box
 from lockon.errors import BoxError, UnknownNameError, VideoError
 from lockon.evaluation.measures import overlap
-from lockon.video import open_source
+from lockon.video import VideoSource, open_source
 
 FRAMES = 12
 
@@ -65,6 +66,23 @@ def test_a_source_that_the_caller_opened_stays_open(clip, untrained):
         next(results)
         results.close()
         assert next(iter(source)).index == 0
+
+
+def test_a_video_without_the_start_frame_is_closed(clip, untrained, monkeypatch):
+    sources = []
+    monkeypatch.setattr(api, "open_source", lambda spec: sources.append(open_source(spec)) or sources[0])
+    monkeypatch.setattr(VideoSource, "close", lambda self: closed.append(self))
+    closed = []
+    with pytest.raises(VideoError, match="12"):
+        lockon.track(clip, truth()[0], tracker=untrained, start=12)
+    assert closed == sources
+    assert len(sources) == 1
+
+
+@pytest.mark.parametrize("box", [None, 5, np.array(5.0), [(1, 2, 3, 4), 5], {}])
+def test_what_is_no_box_is_told(clip, untrained, box):
+    with pytest.raises(BoxError, match="four numbers"):
+        lockon.track(clip, box, tracker=untrained)
 
 
 def test_errors_come_before_the_first_result(clip, untrained):

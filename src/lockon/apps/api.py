@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float
 
 from lockon.apps.moments import Moment
 from lockon.boxes import Box
-from lockon.errors import VideoError
+from lockon.errors import BoxError, VideoError
 from lockon.tracking import State, Tracker
 from lockon.tracking.precision import Precision
 from lockon.types import Frame, Result, Status
@@ -78,19 +78,17 @@ def track(
     engine = tracker if isinstance(tracker, Tracker) else load(tracker, device=device, precision=precision)
     if density:
         engine.require_density()
-    video = source if isinstance(source, VideoSource) else open_source(source)
-    first.seek(video)
-    steps = follow(until(video, last), engine, boxes, seed=seed, inplace=True, density=density)
-    return _results(video, owned=video is not source, steps=steps)
+    with ExitStack() as stack:
+        video = source if isinstance(source, VideoSource) else stack.enter_context(open_source(source))
+        first.seek(video)
+        steps = follow(until(video, last), engine, boxes, seed=seed, inplace=True, density=density)
+        return _results(steps, stack.pop_all())
 
 
-def _results(video: VideoSource, owned: bool, steps: Steps) -> Iterator[Result]:
-    try:
+def _results(steps: Steps, resources: ExitStack) -> Iterator[Result]:
+    with resources:
         for step in steps:
             yield step.result
-    finally:
-        if owned:
-            video.close()
 
 
 def follow(
@@ -141,12 +139,20 @@ def parse_boxes(box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"])
     Raises:
         BoxError: a box is malformed.
     """
-    if isinstance(box, str):
-        return Box.parse(box)
+    if isinstance(box, str) or not np.iterable(box):
+        return _parse_box(box)
     parts = list(box)
     if not parts or (not isinstance(parts[0], str) and np.ndim(parts[0]) == 0):
-        return Box.parse(cast(list[float], parts))
-    return np.array([Box.parse(one if isinstance(one, str) else list(one)) for one in cast(list[OneBox], parts)])
+        return _parse_box(parts)
+    return np.array([_parse_box(one) for one in parts])
+
+
+def _parse_box(box: object) -> Box:
+    if isinstance(box, str):
+        return Box.parse(box)
+    if not np.iterable(box):
+        raise BoxError(f"a box has four numbers x,y,w,h; got {box!r}.")
+    return Box.parse(list(box))
 
 
 def _start_result(frame: Frame, boxes: Boxes) -> Result:
