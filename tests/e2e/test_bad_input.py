@@ -99,7 +99,9 @@ def test_boxes_that_are_none(lockon, clip, untrained, box, words):
         (["--box", BOX, "--save", "a.json", "--save", "./a.json"], ["given twice"]),
         (["--box", BOX, "--start", "12"], ["12"]),
         (["--box", BOX, "--start", "soon"], ["'soon'"]),
-        (["--box", BOX, "--start", "9", "--end", "9"], ["no readable frame"]),
+        (["--box", BOX, "--start", "9", "--end", "9"], ["begin at frame 9 (0.36 s) and end before frame 9"]),
+        (["--box", BOX, "--start", "3", "--end", "2"], ["begin at frame 3 (0.12 s) and end before frame 2"]),
+        (["--box", BOX, "--start", "3", "--end", "0.04s"], ["begin at frame 3 (0.12 s) and end before 0.04 s"]),
         (["--box", BOX, "--device", "gpu"], ["'gpu'", "lockon doctor"]),
     ],
 )

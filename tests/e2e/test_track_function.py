@@ -94,5 +94,7 @@ def test_errors_come_before_the_first_result(clip, untrained):
         lockon.track(clip, truth()[0], tracker="lockon_t")
     with pytest.raises(VideoError, match="no place in a video"):
         lockon.track(clip, truth()[0], tracker=untrained, start="tomorrow")
+    with pytest.raises(VideoError, match=r"begin at frame 3 \(0.12 s\) and end before frame 2"):
+        next(lockon.track(clip, truth()[0], tracker=untrained, start=3, end=2))
     with pytest.raises(BoxError, match="outside"):
         next(lockon.track(clip, (500, 500, 5, 5), tracker=untrained))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -128,9 +127,21 @@ def follow(
         yield Step(frame, replace(result, frame=frame.index, time=frame.time), state)
 
 
-def until(frames: Iterable[Frame], end: Moment | None) -> Iterable[Frame]:
-    """The frames before `end`."""
-    return frames if end is None else takewhile(lambda frame: not end.is_reached_by(frame), frames)
+def until(frames: Iterable[Frame], end: Moment | None) -> Iterator[Frame]:
+    """The frames before `end`.
+
+    Raises:
+        VideoError: the first of them is not before it.
+    """
+    for number, frame in enumerate(frames):
+        if end is not None and end.is_reached_by(frame):
+            if number == 0:
+                raise VideoError(
+                    f"the track would begin at frame {frame.index} ({frame.time:g} s) and end before {end}. "
+                    "Choose a later end."
+                )
+            return
+        yield frame
 
 
 def parse_boxes(box: OneBox | Sequence[OneBox] | Float[np.ndarray, "targets 4"]) -> Boxes:

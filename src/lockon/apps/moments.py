@@ -38,6 +38,9 @@ class Moment:
             return cls(seconds=int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds))
         raise VideoError(f"'{value}' is no place in a video. Give a frame number (120) or a time (4.5s, 1:02.5).")
 
+    def __str__(self) -> str:
+        return f"{self.seconds:g} s" if self.frame is None else f"frame {self.frame}"
+
     def seek(self, source: VideoSource) -> None:
         """Let the source go on here; frame 0 is where every source, live ones too, begins by itself.
 
