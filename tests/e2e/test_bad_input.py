@@ -88,7 +88,13 @@ def test_boxes_that_are_none(lockon, clip, untrained, box, words):
     ("options", "words"),
     [
         ([], ["--box"]),
-        (["--box", BOX, "--resume", "x.safetensors"], ["no saved state"]),
+        (["--box", BOX, "--resume", "x.safetensors"], ["one of the two"]),
+        (["--resume", "x.safetensors", "--save", "a.json"], ["no saved state"]),
+        (["--resume", "x.safetensors"], ["--save"]),
+        (["--resume", "x.safetensors", "--save", "a.json", "--start", "3"], ["--start"]),
+        (["--box", BOX, "--no-video", "--save-video", "a.mp4"], ["--save-video", "leave out --no-video"]),
+        (["--box", BOX, "--no-video", "--keep-audio"], ["--keep-audio", "leave out --no-video"]),
+        (["--box", BOX, "--end", ""], ["no place in a video"]),
         (["--box", BOX, "--tracker", "lockon_z"], ["unknown tracker", "'lockon_s'"]),
         (["--box", BOX, "--tracker", "missing.pth"], ["no file missing.pth"]),
         (["--box", BOX, "--save", "a.jsn"], ["'.jsn'", "'.json'"]),
@@ -109,6 +115,24 @@ def test_options_that_make_no_sense(lockon, clip, untrained, options, words):
     tracker = [] if "--tracker" in options else ["--tracker", untrained]
     fails(lockon("track", clip, *options, *tracker), *words)
     assert not [path for path in Path().rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--box", BOX, "--tracker", "lockon_z"],
+        ["--box", BOX, "--tracker", "missing.pth"],
+        ["--box", BOX, "--device", "gpu"],
+        ["--box", "500,50,24,24"],
+        ["--box", BOX, "--seed", "-1"],
+        ["--box", BOX, "--start", "3", "--end", "2"],
+    ],
+)
+def test_what_cannot_start_opens_no_output(lockon, clip, options):
+    Path("a.json").write_text("a trajectory")
+    fails(lockon("track", clip, *options, "--save", "a.json", "--save-video", "pictures"))
+    assert [path.name for path in Path().iterdir()] == ["a.json"]
+    assert Path("a.json").read_text() == "a trajectory"
 
 
 def test_the_source_is_not_written_over(lockon, clip, untrained):

@@ -196,6 +196,40 @@ def test_what_does_not_belong_together_is_not_resumed(lockon, clip, untrained, c
     assert message in outcome.err
 
 
+def change_state(**changes):
+    replace(State.load("a.state.safetensors"), **changes).save("a.state.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"tracker": "dimp18"}, [], "belongs to tracker 'dimp18', not to 'lockon_s'"),
+        ({"lockstep": True}, [], "lock-step"),
+        ({}, ["--end", 4], "goes to frame 4 and cannot end before frame 4"),
+        ({}, ["--end", "0.1s"], "goes to frame 4 and cannot end before 0.1 s"),
+    ],
+)
+def test_a_track_that_cannot_go_on_keeps_its_files(lockon, clip, untrained, change, options, message):
+    files = ("--save", "a.json", "--save-video", "a.mp4", "--tracker", untrained)
+    lockon("track", clip, "--box", BOX, *files, "--save-state", "a.state.safetensors", "--end", 5)
+    change_state(**change)
+    Path("a.json").write_text(Path("a.json").read_text() + "\n")  # what is written anew lacks this
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    outcome = lockon("track", clip, "--resume", "a.state.safetensors", *files, *options)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert message in outcome.err
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize(("end", "total"), [((), FRAMES), (("--end", 5), 5), (("--end", 100), FRAMES)])
+def test_the_progress_bar_knows_where_the_track_ends(lockon, clip, untrained, monkeypatch, end, total):
+    totals = []
+    meter = track.Meter
+    monkeypatch.setattr(track, "Meter", lambda title, total: totals.append(total) or meter(title, total))
+    assert lockon("track", clip, "--box", BOX, "--tracker", untrained, "--no-video", *end).status == 0
+    assert totals == [total]
+
+
 def test_unreadable_frames_are_skipped_and_told(lockon, tmp_path, untrained, clip):
     from PIL import Image
 

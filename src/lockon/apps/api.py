@@ -134,7 +134,7 @@ def until(frames: Iterable[Frame], end: Moment | None) -> Iterator[Frame]:
         VideoError: the first of them is not before it.
     """
     for number, frame in enumerate(frames):
-        if end is not None and end.is_reached_by(frame):
+        if end is not None and end.is_reached_by(frame.index, frame.time):
             if number == 0:
                 raise VideoError(
                     f"the track would begin at frame {frame.index} ({frame.time:g} s) and end before {end}. "

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from lockon.errors import VideoError
-from lockon.types import Frame
 from lockon.video import VideoSource
 
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
@@ -52,6 +51,6 @@ class Moment:
         elif self.frame > 0:
             source.seek_frame(self.frame)
 
-    def is_reached_by(self, frame: Frame) -> bool:
-        """Whether a frame lies here or later."""
-        return frame.index >= self.frame if self.frame is not None else frame.time >= self.seconds
+    def is_reached_by(self, frame: int, time: float) -> bool:
+        """Whether the frame of this number and time lies here or later."""
+        return frame >= self.frame if self.frame is not None else time >= self.seconds

@@ -63,6 +63,8 @@ class OutputPaths:
         for path in self.trajectories:
             check_path(path)
         check_writable(self.state)
+        if self.video and self.video.suffix:  # a folder of images is made where it is missing
+            check_writable(self.video)
         resolved = [path.resolve() for path in (*paths, Path(source))]
         for path in paths:
             if resolved.count(path.resolve()) > 1:

@@ -19,7 +19,7 @@ from lockon.apps.moments import Moment
 from lockon.apps.outputs import OutputPaths, Outputs, StateKeeper
 from lockon.apps.progress import Meter
 from lockon.boxes import Box
-from lockon.errors import BoxError, OutputError, VideoError
+from lockon.errors import BoxError, OutputError, StateError, VideoError
 from lockon.tracking import State, Tracker
 from lockon.tracking.precision import Precision
 from lockon.trajectory import Header
@@ -76,13 +76,12 @@ class Track:
 
     def run(self) -> int:
         """Track, and return the exit status."""
+        self._check()
         state = State.load(self.resume) if self.resume else None
-        if (state is None) == (not self.box):
-            raise BoxError("mark the target with --box X,Y,W,H, or go on with --resume STATE; one of the two.")
-        if self.density and self.no_video:
-            raise OutputError("--density draws into the annotated video; leave out --no-video.")
+        if state and state.lockstep:
+            raise StateError("the saved track follows several videos in lock-step; go on with it in Python.")
         targets = state or parse_boxes(self.box if len(self.box) > 1 else self.box[0])
-        last = Moment.parse(self.end) if self.end else None
+        last = None if self.end is None else Moment.parse(self.end)
         with ExitStack() as stack:
             source = stack.enter_context(open_source(self.video, prefetch=FRAMES_AHEAD))
             paths = OutputPaths.choose(
@@ -90,29 +89,53 @@ class Track:
             )
             paths.check(self.video)
             past = paths.read_past(state) if state else ()
-            self._first(past).seek(source)
-            sink = None
-            if paths.video:
-                sound = self.video if self.keep_audio else None
-                sink = stack.enter_context(open_sink(paths.video, source.info.frame_rate, audio_from=sound))
+            self._first(past, last).seek(source)
             tracker = load(self.tracker, device=self.device, precision=self.precision)
             if self.density:
                 tracker.require_density()
             if isinstance(targets, State):
+                targets.require_tracker(tracker.name)
                 targets = targets.to(tracker.device)
-            steps = _steps(until(source, last), tracker, targets, past if sink else (), self)
-            return self._record(_Recording(source, steps, paths, sink, past))
+            shown_again = past if paths.video else ()
+            steps = stack.enter_context(closing(_steps(until(source, last), tracker, targets, shown_again, self)))
+            # The first step tells what does not fit this tracker or this video, so no output is touched before it.
+            first = next(steps, None)
+            if first is None:
+                raise VideoError("the saved track has reached the end of the video: there is nothing left to track.")
+            sink = None
+            if paths.video:
+                sound = self.video if self.keep_audio else None
+                sink = stack.enter_context(open_sink(paths.video, source.info.frame_rate, audio_from=sound))
+            return self._record(_Recording(source, first, steps, paths, sink, past))
 
-    def _first(self, past: Sequence[Result]) -> Moment:
+    def _check(self) -> None:
+        """Refuse options that contradict each other."""
+        if bool(self.resume) == bool(self.box):
+            raise BoxError("mark the target with --box X,Y,W,H, or go on with --resume STATE; one of the two.")
+        if self.resume and not self.save:
+            raise OutputError("--resume goes on with the trajectory so far; name it with --save.")
+        if self.resume and self.start != "0":
+            raise VideoError("--resume goes on where the saved track ends; leave out --start.")
+        drawn = {"--save-video": self.save_video, "--density": self.density, "--keep-audio": self.keep_audio}
+        for flag, value in drawn.items():
+            if value and self.no_video:
+                raise OutputError(f"{flag} is for the annotated video; leave it out, or leave out --no-video.")
+
+    def _first(self, past: Sequence[Result], end: Moment | None) -> Moment:
         """Where to read on. A track that goes on draws its past into the video once more."""
         if not past:
             return Moment.parse(self.start)
-        return Moment(frame=past[-1].frame + 1 if self.no_video else past[0].frame)
+        latest = past[-1]
+        if end is not None and end.is_reached_by(latest.frame, latest.time or 0.0):
+            raise VideoError(
+                f"the saved track goes to frame {latest.frame} and cannot end before {end}. Choose a later end."
+            )
+        return Moment(frame=latest.frame + 1 if self.no_video else past[0].frame)
 
     def _record(self, recording: _Recording) -> int:
         keeper = StateKeeper(recording.paths.state)
         resumable = recording.source.info.kind not in LIVE
-        with deferred_interrupts() as stop, closing(recording.steps):
+        with deferred_interrupts() as stop:
             try:
                 self._write(recording, keeper, stop)
             except Exception:
@@ -133,20 +156,17 @@ class Track:
 
     def _write(self, recording: _Recording, keeper: StateKeeper, stop: StopRequest) -> None:
         """Track and write until the video ends or the user stops it; then say what came of it."""
-        first = next(recording.steps, None)
-        if first is None:
-            raise VideoError("the saved track has reached the end of the video: there is nothing left to track.")
-        info = recording.source.info
-        end = Moment.parse(self.end).frame if self.end else None
-        total = end or info.frame_count
+        first, info = recording.first, recording.source.info
+        ends = (Moment.parse(self.end).frame if self.end else None, info.frame_count)
+        total = min((end for end in ends if end is not None), default=None)
         start = recording.past[-1].frame + 1 if recording.past else first.frame.index
         with (
             Outputs(
                 recording.paths.trajectories, recording.sink, self._header(recording, first), recording.past
             ) as outputs,
-            Meter(info.name, total - start if total else None) as meter,
+            Meter(info.name, None if total is None else total - start) as meter,
         ):
-            for step in chain([first], recording.steps):
+            for step in chain([first], recording.rest):
                 outputs.write(step.frame, step.result)
                 keeper.offer(step.state)
                 if step.frame.index >= start:
@@ -181,7 +201,8 @@ class _Recording:
     """A track that is about to run."""
 
     source: VideoSource
-    steps: Steps
+    first: Step
+    rest: Steps
     paths: OutputPaths
     sink: FrameSink | None
     past: Sequence[Result]

@@ -59,6 +59,15 @@ class State:
         """Number of targets T."""
         return len(self.position)
 
+    def require_tracker(self, name: str) -> None:
+        """Make sure that the tracker of this name can go on with the state.
+
+        Raises:
+            StateError: it cannot.
+        """
+        if name != self.tracker:
+            raise StateError(f"this state belongs to tracker '{self.tracker}', not to '{name}'.")
+
     def clone(self) -> State:
         """An independent copy, safe from later in-place steps."""
         tensors, meta = self._flatten()
