@@ -6,12 +6,29 @@ from pathlib import Path
 import pytest
 
 from lockon.errors import OutputError
-from lockon.files import replacing
+from lockon.files import replacing, user_path
 
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a/b.mp4", "a/b.mp4"),
+        (Path("a"), "a"),
+        ("~/a", "/home/me/a"),
+        (Path("~/a"), "/home/me/a"),
+        ("file://a", "a"),
+        ("file:///a", "/a"),
+        ("~a.mp4", "~a.mp4"),
+    ],
+)
+def test_what_users_mean_by_a_path(name, path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert user_path(name) == Path(path)
 
 
 def test_the_new_content_takes_the_place_of_the_old_at_the_end():

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files as users name them, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lockon.errors import OutputError
+
+
+def user_path(name: str | Path) -> Path:
+    """The file that a user means: `~` is the home folder, and `file://` may come before the path."""
+    return Path(os.path.expanduser(str(name).removeprefix("file://")))  # Path.expanduser fails on a file "~a"
 
 
 @contextmanager

@@ -25,6 +25,7 @@ def choose(source="dog.mp4", *, save=(), video=None, no_video=False, state=None)
         ("0", "0"),
         ("rtsp://user:secret@example.org:554/garden?token=secret", "garden"),
         ("http://example.org", "track"),
+        ("file://dog.mp4", "dog"),
     ],
 )
 def test_outputs_are_named_after_the_source_and_give_no_secret_away(source, stem):
@@ -59,6 +60,28 @@ def test_a_folder_that_cannot_be_made_is_told():
     Path("outputs").touch()
     with pytest.raises(OutputError, match="cannot create the folder"):
         choose().check("dog.mp4")
+
+
+@pytest.mark.parametrize("source", ["dog.mp4", "file://dog.mp4", "~/dog.mp4", "file://~/dog.mp4"])
+def test_the_source_is_recognised_however_it_is_named(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(OutputError, match=r"dog.mp4 is given twice"):
+        choose(save=["a.json"], video=Path("dog.mp4")).check(source)
+
+
+def test_the_home_folder_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = choose(save=["~/a.json"], video=Path("~/a.mp4"), state=Path("~/a.state"))
+    paths.check("dog.mp4")
+    assert (*paths.trajectories, paths.video, paths.state) == tuple(
+        tmp_path / name for name in ("a.json", "a.mp4", "a.state")
+    )
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_trajectory_without_a_name_is_told(name):
+    with pytest.raises(OutputError, match="name of a file"):
+        choose(save=[name])
 
 
 def test_outputs_must_differ_from_each_other_and_from_the_source():

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from lockon.errors import OutputError, StateError
-from lockon.files import check_writable
+from lockon.files import check_writable, user_path
 from lockon.tracking import State
 from lockon.trajectory import Header, TrajectoryWriter, check_path, open_writer, read_csv, read_json
 from lockon.types import Frame, Result
@@ -39,15 +39,20 @@ class OutputPaths:
         """Fill in what the user left open; files by default names are new ones.
 
         OTB text cannot be resumed, so a JSON trajectory is written beside it.
+
+        Raises:
+            OutputError: a trajectory has no file name.
         """
+        if nameless := [path for path in save if not path.name]:
+            raise OutputError(f"--save needs the name of a file; got '{nameless[0]}'.")
         stem = next(name for name in _numbered(_stem(source)) if not any(DEFAULT_FOLDER.glob(f"{name}.*")))
-        trajectories = tuple(save) or (DEFAULT_FOLDER / f"{stem}.json",)
+        trajectories = tuple(map(user_path, save)) or (DEFAULT_FOLDER / f"{stem}.json",)
         if not any(path.suffix.lower() in RESUMABLE for path in trajectories):
             trajectories += (trajectories[0].with_suffix(".json"),)
         return cls(
             trajectories=trajectories,
-            video=None if no_video else video or DEFAULT_FOLDER / f"{stem}.mp4",
-            state=state or trajectories[0].with_suffix(".state.safetensors"),
+            video=None if no_video else user_path(video or DEFAULT_FOLDER / f"{stem}.mp4"),
+            state=user_path(state or trajectories[0].with_suffix(".state.safetensors")),
         )
 
     def check(self, source: str) -> None:
@@ -65,7 +70,7 @@ class OutputPaths:
         check_writable(self.state)
         if self.video and self.video.suffix:  # a folder of images is made where it is missing
             check_writable(self.video)
-        resolved = [path.resolve() for path in (*paths, Path(source))]
+        resolved = [path.resolve() for path in (*paths, user_path(source))]
         for path in paths:
             if resolved.count(path.resolve()) > 1:
                 raise OutputError(f"{path} is given twice, as an output and as the source or another output.")
@@ -89,8 +94,9 @@ class OutputPaths:
 
 def _stem(source: str) -> str:
     """A file name after a path, or after the last part of an address, which may hold a password."""
-    path = Path(urlsplit(source).path) if "://" in source else Path(source)
-    if "://" not in source and path.exists():
+    is_address = "://" in source and not source.startswith("file://")
+    path = Path(urlsplit(source).path) if is_address else user_path(source)
+    if not is_address and path.exists():
         path = path.resolve()  # "." and ".." have names, too
     return re.sub(r"[^\w.-]+", "_", path.stem).strip("_") or "track"
 

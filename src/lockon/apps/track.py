@@ -20,6 +20,7 @@ from lockon.apps.outputs import OutputPaths, Outputs, StateKeeper
 from lockon.apps.progress import Meter
 from lockon.boxes import Box
 from lockon.errors import BoxError, OutputError, StateError, VideoError
+from lockon.files import user_path
 from lockon.tracking import State, Tracker
 from lockon.tracking.precision import Precision
 from lockon.trajectory import Header
@@ -77,7 +78,7 @@ class Track:
     def run(self) -> int:
         """Track, and return the exit status."""
         self._check()
-        state = State.load(self.resume) if self.resume else None
+        state = State.load(user_path(self.resume)) if self.resume else None
         if state and state.lockstep:
             raise StateError("the saved track follows several videos in lock-step; go on with it in Python.")
         targets = state or parse_boxes(self.box if len(self.box) > 1 else self.box[0])

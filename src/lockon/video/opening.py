@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from lockon.errors import VideoError
+from lockon.files import user_path
 from lockon.video.container import Target, is_live, read_first
 from lockon.video.container_errors import check_file, explain_address, explain_camera, explain_file, without_password
 from lockon.video.image_files import ImageFolder, images_in, images_matching, is_image_name
@@ -44,7 +45,7 @@ def open_source(
     text = str(spec)
     if not text:
         raise VideoError("no video is given. Give a file, a folder, a glob pattern, camera:0 or a URL.")
-    path = Path(text.removeprefix("file://")).expanduser()
+    path = user_path(text)
     if text.startswith("camera:") or (text.isdecimal() and not path.exists()):
         return _open_target(_camera(text.removeprefix("camera:"), timeout), on_bad_frame, prefetch)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) and not text.startswith("file://"):

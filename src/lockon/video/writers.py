@@ -18,6 +18,7 @@ import av
 from PIL import Image as PilImage
 
 from lockon.errors import OutputError
+from lockon.files import user_path
 from lockon.images import Image, as_rgb8
 from lockon.video.audio import AudioTrack, TimedPacket
 from lockon.video.container_errors import reason
@@ -68,14 +69,14 @@ class VideoWriter(FrameSink):
         crf: int = 20,
         audio_from: str | Path | None = None,
     ) -> None:
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self._rate = _exact_rate(frame_rate)
         if self.path.suffix.lower() not in VIDEO_FORMATS:
             raise OutputError(f"'{self.path}' does not end in {', '.join(VIDEO_FORMATS)}. Choose one of these.")
         if not 0 <= crf <= 51:
             raise OutputError(f"crf is a quality from 0 (best) to 51; got {crf}.")
         find_encoder()
-        audio = None if audio_from is None else AudioTrack(Path(audio_from).expanduser())
+        audio = None if audio_from is None else AudioTrack(user_path(audio_from))
         self._audio = audio if audio and audio.exists else None
         self._crf = crf
         self._part = _part_file(self.path)
@@ -199,7 +200,7 @@ class ImageFolderWriter(FrameSink):
     """
 
     def __init__(self, path: str | Path, *, suffix: Literal[".jpg", ".png"] = ".jpg") -> None:
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self._suffix = suffix
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -249,7 +250,7 @@ def open_sink(
         OutputError: nothing can be written there.
         VideoError: `audio_from` cannot be opened.
     """
-    target = Path(path).expanduser()
+    target = user_path(path)
     if target.suffix.lower() in VIDEO_FORMATS and not target.is_dir():
         return VideoWriter(target, frame_rate, crf=crf, audio_from=audio_from)
     if not target.suffix or target.is_dir() or str(path).endswith(("/", os.sep)):

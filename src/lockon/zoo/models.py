@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lockon.errors import CheckpointError
+from lockon.files import user_path
 from lockon.networks.tracker_net import TrackerNet, build
 from lockon.tracking import PRESETS, Tracker
 from lockon.tracking.precision import Precision
@@ -79,7 +80,7 @@ def model_file(name_or_path: str | Path) -> Path:
         UnknownNameError: It is neither a name nor a file.
         CheckpointError: The weights are not on this machine; the message says how to get them.
     """
-    path = Path(name_or_path)
+    path = user_path(name_or_path)
     if not _is_name(name_or_path):
         if path.is_file():
             return path
