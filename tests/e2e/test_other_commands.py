@@ -66,7 +66,7 @@ def test_bench_measures_every_stage(lockon, clip, untrained):
 
 
 def test_bench_has_a_clip_of_its_own_in_which_nothing_is_lost(lockon):
-    outcome = lockon("bench", "--frames", 25, "--targets", 2)
+    outcome = lockon("bench", "--frames", 25, "--targets", 2, "--share-backbone")
     assert outcome.out.startswith("lockon_s, 2 target(s), present in 100%, cpu fp32, ")
     assert float(next(line for line in outcome.out.splitlines() if "learn" in line).split()[1]) > 0
     assert lockon("bench", "--targets", 0).err.startswith("error: ")

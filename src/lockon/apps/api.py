@@ -49,6 +49,7 @@ def track(
     end: int | str | None = None,
     device: str = "cpu",
     precision: Precision = "fp32",
+    share_backbone: bool = False,
     seed: int = 0,
     density: bool = False,
 ) -> Iterator[Result]:
@@ -62,6 +63,7 @@ def track(
         end: frame number or time before which to stop; the end of the video if None.
         device: where the networks run; of no account for a tracker that is loaded already, like `precision`.
         precision: numeric type of the networks; see `lockon.load`.
+        share_backbone: encode targets of similar size together; see `lockon.load`.
         seed: of all randomness; the same seed gives the same track.
         density: predict the densities of centre and box in every frame after the first (PrDiMP-type trackers).
 
@@ -74,7 +76,11 @@ def track(
     boxes = parse_boxes(box)
     last = None if end is None else Moment.parse(end)
     first = Moment.parse(start)
-    engine = tracker if isinstance(tracker, Tracker) else load(tracker, device=device, precision=precision)
+    engine = (
+        tracker
+        if isinstance(tracker, Tracker)
+        else load(tracker, device=device, precision=precision, share_backbone=share_backbone)
+    )
     if density:
         engine.require_density()
     with ExitStack() as stack:
