@@ -198,13 +198,13 @@ def test_the_best_scale_is_looked_for_in_the_window():
 
 
 def test_the_window_weighs_the_first_peak_but_not_the_second():
-    """Height 1 in a corner, half of it in the window; 0.75 in the middle, all of it in the window."""
-    window = score_map({(4, 4): 1.0}, background=0.5)
+    """Height 1 in a corner, a quarter of it in the window; 0.75 in the middle, all of it in the window."""
+    window = score_map({(4, 4): 1.0}, background=0.25)
     scores = score_map({(0, 0): 1.0, (4, 4): 0.75})
 
     selection = select(scores, window=window)
 
-    # The corner competes with its full height: half of it would not be more than 0.75 · 0.75.
+    # The corner competes with its full height: a quarter would not be worth learning against.
     assert (selection.status, chosen_cell(selection), selection.peak) == (Status.HARD_NEGATIVE, (4, 4), 0.75)
     assert select(scores).status is Status.HARD_NEGATIVE
     assert select(scores).peak == 1.0
@@ -214,11 +214,13 @@ def test_the_target_is_lost_by_its_height_in_the_window():
     assert select(score_map({(4, 4): 1.0}), window=np.full((9, 9), 0.125, np.float32)).status is Status.LOST
 
 
-def test_scores_are_left_as_they_are():
-    scores = np.stack([score_map({(4, 4): 1.0, (4, 8): 0.875})])
-    before = scores.copy()
+@pytest.mark.parametrize("window", [None, np.full((9, 9), 0.5, np.float32)])
+def test_scores_are_left_as_they_are(window):
+    scores = score_map({(4, 4): 1.0, (4, 8): 0.875})[None]
+    before, middle = scores.copy(), np.array(CENTRE, np.float32)
 
-    for window in (None, np.full((9, 9), 0.5, np.float32)):
-        select(*scores, window=window)
+    select_peak(
+        scores, CONFIG, centre=middle, previous=middle * 0, target_cells=np.ones(2, np.float32), window=window
+    )
 
     assert np.array_equal(scores, before)
