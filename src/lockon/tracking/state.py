@@ -159,4 +159,6 @@ class State:
 
 _TENSORS = ("position", "size", "scale", "base_size", "scale_limits", "refined_position", "pending")
 _MEMORY_TENSORS = ("samples", "boxes", "weights", "stored", "latest")
-_EXPECTED = annotated(State) | annotated(Memory, "memory.") | annotated(TargetModel, "model.")
+# Solvers compute in other types too, but a tracker learns in float32.
+_LEARNED = {name: Float32[Tensor, hint.dim_str] for name, hint in annotated(TargetModel, "model.").items()}
+_EXPECTED = annotated(State) | annotated(Memory, "memory.") | _LEARNED

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lockon.boxes import Box
-from lockon.errors import BoxError, ImageError, LockonError, StateError
-from lockon.images import Image, as_rgb8
+from lockon.errors import LockonError, StateError
+from lockon.images import Image
 from lockon.networks.resnet import BackboneFeatures
 from lockon.networks.tracker_net import TrackerNet
 from lockon.nn.folding import fold_batch_norms
@@ -28,6 +26,7 @@ from lockon.tracking.augmentation import augment, expanded_size
 from lockon.tracking.config import TrackerConfig
 from lockon.tracking.density import predicted_density
 from lockon.tracking.estimators import refine
+from lockon.tracking.inputs import Boxes, Frames, check_on_image, parse_boxes, parse_images, parse_seeds
 from lockon.tracking.learners import Memory
 from lockon.tracking.localisers import (
     Draws,
@@ -40,18 +39,13 @@ from lockon.tracking.localisers import (
 )
 from lockon.tracking.precision import Precision, cast_layers, network_dtype, usable_device
 from lockon.tracking.profiling import NoTimer, Timer
-from lockon.tracking.randomness import SEEDS, CounterRandomness, Purpose, Randomness
+from lockon.tracking.randomness import CounterRandomness, Purpose, Randomness
 from lockon.tracking.search import SearchRegions, cut_search_regions, features_of
 from lockon.tracking.search_region import CropFrame, box_to_centre, centre_to_box, sample_patch
 from lockon.tracking.selectors import Selection, select_peak
 from lockon.tracking.shared_search import cut_shared
 from lockon.tracking.state import State
 from lockon.types import BoxDensity, Result, Status
-
-Frames = NDArray[Any] | Tensor | list[NDArray[Any] | Tensor] | tuple[NDArray[Any] | Tensor, ...]
-"""One image that all targets are in, or one image per target."""
-Boxes = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any] | Tensor
-"""One box `(x, y, w, h)`, or `(T, 4)`."""
 
 REACH = 0.4
 """How far beyond the start box proposals are expected to move, relative to the longest side of the boxes."""
@@ -136,18 +130,18 @@ class Tracker:
             ImageError: an image cannot be read as RGB.
             LockonError: a seed is negative or too large, or there are not as many as targets.
         """
-        parsed, single = _parse_boxes(boxes)
+        parsed, single = parse_boxes(boxes)
         lockstep = isinstance(frames, list | tuple)
-        images = self._images(frames, len(parsed), lockstep)
+        images = parse_images(frames, len(parsed), lockstep)
         for box, image in zip(parsed, images, strict=True):
-            _check_on_image(box, image)
+            check_on_image(box, image)
         position, size = box_to_centre(torch.tensor(parsed, dtype=torch.float32))
         search = self.config.search
         scale = (size * search.area_factor).prod(dim=1).sqrt() / search.sample_size
         base_size = size / scale[:, None]
         extent = torch.tensor([image.shape[:2] for image in images], dtype=torch.float32)
         limits = torch.stack([(10 / base_size).amax(dim=1), (extent / base_size).amin(dim=1)], dim=1)
-        seeds = _parse_seeds(seed, len(parsed))
+        seeds = parse_seeds(seed, len(parsed))
 
         crop = CropFrame(position.round(), scale, search.sample_size)
         draws = Draws(self._randomness, list(seeds), 0)
@@ -215,15 +209,6 @@ class Tracker:
         gains = self._net.bb_regressor.modulation(backbone.layer2[:1], backbone.layer3[:1], box)
         return tuple(gain.float() for gain in gains)
 
-    def _images(self, frames: Frames, targets: int, lockstep: bool) -> list[Image]:
-        if not lockstep:
-            if isinstance(frames, list | tuple):
-                raise ImageError("this track follows all its targets in one video; give one image per step.")
-            return [as_rgb8(frames)] * targets
-        if not isinstance(frames, list | tuple) or len(frames) != targets:
-            raise ImageError(f"this track follows {targets} videos in lock-step; give a list of {targets} images.")
-        return [as_rgb8(frame) for frame in frames]
-
     def _backbone(self, patches: Tensor) -> BackboneFeatures:
         return self._net.backbone_features(patches.to(self.device), self._dtype)
 
@@ -260,7 +245,7 @@ class Tracker:
         if state.tracker != self.name:
             raise StateError(f"this state belongs to tracker '{state.tracker}', not to '{self.name}'.")
         state = replace(self.learn(state), frame=state.frame + 1)
-        images = self._images(frames, state.targets, state.lockstep)
+        images = parse_images(frames, state.targets, state.lockstep)
         features, samples, regions = self._search(state, images)
         with self.timer.stage("localise"):
             samples = self._localiser.normalise(samples).unflatten(0, (state.targets, -1))
@@ -466,35 +451,3 @@ class Tracker:
         box_features = net.test_features(*features)
         density = predicted_density(net, state.modulation, box_features, boxes, crop, maps, self._localiser.grid)
         return density[0] if state.single else density
-
-
-def _parse_boxes(boxes: Boxes) -> tuple[list[Box], bool]:
-    """Validated boxes, and whether a single plain one was given."""
-    try:
-        values = boxes.detach().cpu().double().numpy() if isinstance(boxes, Tensor) else np.asarray(boxes)
-    except ValueError as error:  # rows of different lengths
-        raise BoxError(f"each box has four numbers x,y,w,h; got {boxes!r}.") from error
-    if values.ndim == 1:
-        return [Box.parse(values.tolist())], True
-    if values.ndim != 2 or len(values) == 0:
-        raise BoxError(f"boxes are one (x, y, w, h) or an array (T, 4) with T > 0; got shape {values.shape}.")
-    return [Box.parse(row) for row in values.tolist()], False
-
-
-def _parse_seeds(seed: int | np.integer | Sequence[int], targets: int) -> tuple[int, ...]:
-    seeds = (int(seed),) * targets if isinstance(seed, int | np.integer) else tuple(int(one) for one in seed)
-    if len(seeds) != targets:
-        raise LockonError(f"got {len(seeds)} seeds for {targets} targets; give one for all, or one for each.")
-    if not all(0 <= one < SEEDS for one in seeds):
-        raise LockonError(f"seeds are whole numbers from 0 to 2**128 - 1; got {seed}.")
-    return seeds
-
-
-def _check_on_image(box: Box, image: Image) -> None:
-    height, width = image.shape[:2]
-    if not box.overlaps(width, height):
-        raise BoxError(f"box {tuple(box)} lies outside the {width} x {height} image; x, y, w, h are in pixels.")
-    if box.w > width or box.h > height:
-        raise BoxError(
-            f"box {tuple(box)} is larger than the {width} x {height} image; mark the target, not the frame."
-        )

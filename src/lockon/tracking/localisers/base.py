@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from lockon.tracking.randomness import Randomness
@@ -16,8 +16,8 @@ from lockon.tracking.randomness import Randomness
 class TargetModel:
     """What is learned online of T targets."""
 
-    filters: Float32[Tensor, "targets channels kernel_rows kernel_cols"]
-    projections: Float32[Tensor, "targets channels in_channels"] | None = None
+    filters: Float[Tensor, "targets channels kernel_rows kernel_cols"]
+    projections: Float[Tensor, "targets channels in_channels"] | None = None
     """First layer of a two-layer model (ATOM)."""
 
     def of(self, chosen: Int[Tensor, "chosen"]) -> TargetModel:
