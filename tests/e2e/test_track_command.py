@@ -17,6 +17,7 @@ from lockon.apps import outputs, track
 from lockon.apps.track import Track, arguments
 from lockon.errors import OutputError, VideoError
 from lockon.tracking import State
+from lockon.tracking.learners import Memory
 from lockon.trajectory import read_csv, read_json, read_otb
 from lockon.video import VideoSource, open_sink, open_source
 from lockon.zoo import model_file
@@ -150,8 +151,22 @@ def test_the_state_is_saved_now_and_then_and_deleted_at_the_end(lockon, clip, un
     assert [path.name for path in Path().iterdir()] == ["a.json"]
 
 
+@pytest.fixture(params=[(0, 4), (1e9, 0)], ids=["copied in every frame", "copied in the first frame"])
+def copied(request, monkeypatch):
+    """The latest frame before the fifth of which there is a copy of the state."""
+    seconds, frame = request.param
+    monkeypatch.setattr(track, "StateKeeper", lambda path: outputs.StateKeeper(path, copy_seconds=seconds))
+    return frame
+
+
+def assert_goes_on(lockon, clip, options):
+    assert lockon("track", clip, "--resume", "parts.safetensors", *options).status == 0
+    for name in ("whole.csv", "whole.safetensors"):
+        assert Path(name.replace("whole", "parts")).read_bytes() == Path(name).read_bytes()
+
+
 @pytest.mark.parametrize("error", [OutputError("the disk is gone"), RuntimeError("out of memory")])
-def test_a_track_that_fails_can_go_on(lockon, clip, monkeypatch, error):
+def test_a_track_that_fails_can_go_on(lockon, clip, monkeypatch, error, copied):
     assert lockon("track", clip, "--box", BOX, "--save", "whole.csv", "--save-state", "whole.safetensors").status == 0
     write = outputs.Outputs.write
 
@@ -171,10 +186,28 @@ def test_a_track_that_fails_can_go_on(lockon, clip, monkeypatch, error):
     else:
         with pytest.raises(RuntimeError):
             lockon("track", clip, "--box", BOX, *options)
-    assert State.load("parts.safetensors").frame == len(read_csv("parts.csv")) - 1 == 4
-    assert lockon("track", clip, "--resume", "parts.safetensors", *options).status == 0
-    for name in ("whole.csv", "whole.safetensors"):
-        assert Path(name.replace("whole", "parts")).read_bytes() == Path(name).read_bytes()
+    assert State.load("parts.safetensors").frame == copied
+    assert len(read_csv("parts.csv")) == 5
+    assert_goes_on(lockon, clip, options)
+
+
+def test_a_step_that_fails_halfway_does_not_spoil_the_state(lockon, clip, monkeypatch, copied):
+    assert lockon("track", clip, "--box", BOX, "--save", "whole.csv", "--save-state", "whole.safetensors").status == 0
+    add, calls = Memory.add, []
+
+    def failing(self, *args, **options):
+        memory = add(self, *args, **options)
+        calls.append(memory)
+        if len(calls) == 5:
+            raise RuntimeError("out of memory")
+        return memory
+
+    monkeypatch.setattr(Memory, "add", failing)
+    options = ("--save", "parts.csv", "--save-state", "parts.safetensors", "--no-video")
+    with pytest.raises(RuntimeError):
+        lockon("track", clip, "--box", BOX, *options)
+    assert State.load("parts.safetensors").frame == copied
+    assert_goes_on(lockon, clip, options)
 
 
 @pytest.mark.parametrize(

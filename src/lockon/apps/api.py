@@ -34,7 +34,7 @@ class Step:
     result: Result
     """With the number and time of the frame in its source."""
     state: State
-    """Of the track after this frame; where steps are taken in place, only valid until the next."""
+    """Of the track after this frame, until the next step is taken: that one uses its buffers anew."""
 
 
 Steps = Generator[Step, None, None]
@@ -86,7 +86,7 @@ def track(
     with ExitStack() as stack:
         video = source if isinstance(source, VideoSource) else stack.enter_context(open_source(source))
         first.seek(video)
-        steps = follow(until(video, last), engine, boxes, seed=seed, inplace=True, density=density)
+        steps = follow(until(video, last), engine, boxes, seed=seed, density=density)
         return _results(steps, stack.pop_all())
 
 
@@ -102,17 +102,15 @@ def follow(
     start: Boxes | State,
     *,
     seed: int = 0,
-    inplace: bool = False,
     density: bool = False,
 ) -> Steps:
-    """Track through frames.
+    """Track through frames, in place.
 
     Args:
         frames: of one video.
         tracker: does the work.
-        start: boxes in the first frame, or the state after the frame before it.
+        start: boxes in the first frame, or the state after the frame before it, which must not be used afterwards.
         seed: of a track that starts.
-        inplace: spend no time on keeping earlier states valid.
         density: see `track`.
 
     Raises:
@@ -129,7 +127,7 @@ def follow(
         state = tracker.start(first.image, start, seed=seed)
         yield Step(first, _start_result(first, start), state)
     for frame in remaining:
-        state, result = tracker.step(state, frame.image, inplace=inplace, density=density)
+        state, result = tracker.step(state, frame.image, inplace=True, density=density)
         yield Step(frame, replace(result, frame=frame.index, time=frame.time), state)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -161,26 +162,32 @@ class Outputs:
 
 
 class StateKeeper:
-    """Saves the state of a track every `seconds`, so that it can go on even after a crash.
+    """Saves the state of a track now and then, so that it can go on even after a crash.
+
+    Steps are taken in place, so a state is whole only until the next step begins. If that one fails, a copy is saved.
 
     Args:
         path: of the state file.
-        seconds: between two times.
+        seconds: between two times that the state is saved.
+        copy_seconds: between two times that it is copied, which takes longer than a small step.
     """
 
-    def __init__(self, path: Path, seconds: float = 60.0) -> None:
+    def __init__(self, path: Path, seconds: float = 60.0, copy_seconds: float = 1.0) -> None:
         self.path = path
-        self._seconds = seconds
-        self._due = time.monotonic() + seconds
+        self._seconds, self._copy_seconds = seconds, copy_seconds
+        self._due, self._copy_due = time.monotonic() + seconds, -math.inf
         self._saved = False
         self._latest: State | None = None
+        self._copy: State | None = None
 
     def offer(self, state: State) -> None:
-        """Take the state after a frame."""
-        self._latest = state
-        if time.monotonic() >= self._due:
+        """Take the state after a frame, before the next step."""
+        self._latest, now = state, time.monotonic()
+        if now >= self._copy_due:
+            self._copy, self._copy_due = state.clone(), now + self._copy_seconds
+        if now >= self._due:
             self.save()
-            self._due = time.monotonic() + self._seconds
+            self._due = now + self._seconds
 
     def save(self) -> bool:
         """Save the latest state, if there is one, and say whether there is.
@@ -193,6 +200,11 @@ class StateKeeper:
         self._latest.save(self.path)
         self._saved = True
         return True
+
+    def rescue(self) -> bool:
+        """Save the latest copy of a state, like `save`, when a failed step may have spoilt the state itself."""
+        self._latest = self._copy
+        return self.save()
 
     def discard(self) -> None:
         """Delete what was saved."""

@@ -145,7 +145,7 @@ class Track:
                 self._write(recording, keeper, stop)
             except Exception:
                 with suppress(OutputError):
-                    if resumable and keeper.save():
+                    if resumable and keeper.rescue():
                         print(self._how_to_go_on(recording.paths), file=sys.stderr)
                 raise
         if stop.received and resumable:
