@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tyro
+from PIL import Image
 
 from lockon.apps import outputs, track
 from lockon.apps.track import Track, arguments
@@ -215,13 +216,15 @@ def test_a_step_that_fails_halfway_does_not_spoil_the_state(lockon, clip, monkey
     [
         (lambda: Path("a.json").unlink(), "cannot read a.json"),
         (lambda: Path("a.json").write_text(Path("short.json").read_text()), "not the trajectory of the saved track"),
+        (lambda: Path("a.json").write_text(Path("other.json").read_text()), "not the trajectory of the saved track"),
         (lambda: Path("a.state.safetensors").write_bytes(b"junk"), "damaged or not a saved track"),
     ],
 )
 def test_what_does_not_belong_together_is_not_resumed(lockon, clip, untrained, change, message):
-    options = ("--box", BOX, "--tracker", untrained, "--no-video", "--end")
-    lockon("track", clip, *options, 3, "--save", "a.json", "--save-state", "a.state.safetensors")
-    lockon("track", clip, *options, 2, "--save", "short.json")
+    options = ("--tracker", untrained, "--no-video", "--box")
+    lockon("track", clip, *options, BOX, "--end", 3, "--save", "a.json", "--save-state", "a.state.safetensors")
+    lockon("track", clip, *options, BOX, "--end", 2, "--save", "short.json")
+    lockon("track", clip, *options, "60,60,20,30", "--end", 3, "--save", "other.json")
     change()
     resume = ("--resume", "a.state.safetensors", "--save", "a.json", "--tracker", untrained, "--no-video")
     outcome = lockon("track", clip, *resume)
@@ -263,13 +266,25 @@ def test_the_progress_bar_knows_where_the_track_ends(lockon, clip, untrained, mo
     assert totals == [total]
 
 
-def test_unreadable_frames_are_skipped_and_told(lockon, tmp_path, untrained, clip):
-    from PIL import Image
-
+@pytest.fixture
+def folder(tmp_path, clip) -> Path:
+    """The frames of the clip as images."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for index, image in enumerate(frames_of(clip)):
         Image.fromarray(image).save(folder / f"{index:04d}.png")
+    return folder
+
+
+def test_no_frame_is_left_out_when_the_last_one_of_the_saved_track_is_lost(lockon, folder, untrained):
+    options = ("--tracker", untrained, "--save", "a.json", "--save-state", "a.state")
+    lockon("track", folder, "--box", BOX, *options, "--end", 5)
+    (folder / "0004.png").write_bytes(b"not an image")
+    assert lockon("track", folder, "--resume", "a.state", *options).status == 0
+    assert [result.frame for result in read_json("a.json").results] == list(range(FRAMES))
+
+
+def test_unreadable_frames_are_skipped_and_told(lockon, folder, untrained):
     (folder / "0003.png").write_bytes(b"not an image")
     outcome = lockon("track", folder, "--box", BOX, "--tracker", untrained, "--save", "a.json", "--save", "a.txt")
     assert "1 unreadable frames skipped" in outcome.out

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from lockon.errors import OutputError, StateError
 from lockon.files import check_writable, user_path
 from lockon.tracking import State
+from lockon.tracking.search_region import centre_to_box
 from lockon.trajectory import Header, TrajectoryWriter, check_path, open_writer, read_csv, read_json
 from lockon.types import Frame, Result
 from lockon.video import FrameSink, annotate, draw_density
@@ -85,7 +88,12 @@ class OutputPaths:
         """
         path = next(path for path in self.trajectories if path.suffix.lower() in RESUMABLE)
         results = read_json(path).results if path.suffix.lower() == ".json" else read_csv(path)
-        if len(results) <= state.frame or len(results[0]) != state.targets:
+        box = centre_to_box(state.position, state.size).numpy()
+        if (
+            len(results) <= state.frame
+            or len(results[0]) != state.targets
+            or not np.allclose(results[state.frame].box, box, atol=0.01)
+        ):
             raise StateError(
                 f"{path} is not the trajectory of the saved track, which has {state.targets} targets and "
                 f"{state.frame + 1} frames. Give the one written with it as --save."

@@ -234,8 +234,9 @@ def _steps(
     if past and isinstance(targets, State):
         known = {result.frame: result for result in past}
         for frame in remaining:
+            if frame.index > past[-1].frame:
+                remaining = chain([frame], remaining)
+                break
             if frame.index in known:
                 yield Step(frame, known[frame.index], targets)
-            if frame.index >= past[-1].frame:
-                break
     yield from follow(remaining, tracker, targets, seed=options.seed, density=options.density)
