@@ -139,7 +139,7 @@ def test_a_tensor_of_another_shape_or_type_is_told_when_the_state_is_loaded(name
 def test_tensors_fit_each_other(name, shape):
     tensors, meta = make_state()._flatten()
     write(tensors | {name: torch.ones(shape)}, json.loads(meta))
-    refused(f"tensor '{name}' is float32 {shape}", "expected Float32")
+    refused(f"tensor '{name}' is float32 {shape}", "expected float32")
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,4 @@ class State:
 
 _TENSORS = ("position", "size", "scale", "base_size", "scale_limits", "refined_position", "pending")
 _MEMORY_TENSORS = ("samples", "boxes", "weights", "stored", "latest")
-# Solvers compute in other types too, but a tracker learns in float32.
-_LEARNED = {name: Float32[Tensor, hint.dim_str] for name, hint in annotated(TargetModel, "model.").items()}
-_EXPECTED = annotated(State) | annotated(Memory, "memory.") | _LEARNED
+_EXPECTED = annotated(State) | annotated(Memory, "memory.") | annotated(TargetModel, "model.")

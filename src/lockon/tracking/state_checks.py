@@ -74,16 +74,23 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: Shapes, targets: int,
             sizes.setdefault(dim, int(dim) if dim.isdecimal() else size)
         shape = tuple(sizes.get(dim) for dim in dims)
         dtype = str(tensor.dtype).removeprefix("torch.")
-        # Types of one byte are among the hint's, but PyTorch does not compute in them.
-        if tuple(tensor.shape) != shape or dtype not in hint.dtypes or tensor.dtype.itemsize == 1:
+        if tuple(tensor.shape) != shape or dtype not in _dtypes(name, hint):
             given = f"{dtype} {tuple(tensor.shape)}"
-            raise ValueError(f"tensor '{name}' is {given}; expected {hint.dtype.__name__} ({hint.dim_str}) = {shape}")
+            allowed = " or ".join(_dtypes(name, hint))
+            raise ValueError(f"tensor '{name}' is {given}; expected {allowed} ({hint.dim_str}) = {shape}")
     slots = sizes["slots"]
     if not 0 < initial <= slots:
         raise ValueError(f"it has {initial} first-frame samples in {slots} slots")
     for name, (low, high) in _ranges(slots).items():
         if not ((tensors[name] > low) & (tensors[name] < high)).all():
             raise ValueError(f"tensor '{name}' has values that do not lie between {low} and {high}")
+
+
+def _dtypes(name: str, hint: type[AbstractArray]) -> tuple[str, ...]:
+    """Solvers compute in other types too, but a tracker learns in float32; only samples are kept in smaller ones."""
+    if name == "memory.samples":
+        return ("float32", "bfloat16", "float16")
+    return ("float32",) if "float32" in hint.dtypes else tuple(hint.dtypes)
 
 
 def _ranges(slots: int) -> dict[str, tuple[float, float]]:

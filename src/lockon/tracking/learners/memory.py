@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 
@@ -44,9 +44,9 @@ class Memory:
 
     samples: Float[Tensor, "targets slots channels rows cols"]
     """In the numeric type of the networks."""
-    boxes: Float32[Tensor, "targets slots 4"]
+    boxes: Float[Tensor, "targets slots 4"]
     """Target boxes `(x, y, w, h)` in the crops the samples come from, crop pixels."""
-    weights: Float32[Tensor, "targets slots"]
+    weights: Float[Tensor, "targets slots"]
     stored: Int64[Tensor, "targets"]
     """Samples stored so far, at most the capacity."""
     latest: Int64[Tensor, "targets"]
