@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -57,6 +58,15 @@ def test_packed_layers_keep_the_weights_they_were_made_of() -> None:
         conv.weight.zero_()
         weight.zero_()
         torch.testing.assert_close((packed_conv(x), packed_linear(y)), before)
+
+
+@torch.no_grad()
+def test_packed_layers_can_be_copied_and_pickled_after_use() -> None:
+    x = torch.randn(1, 3, 8, 8)
+    conv = PackedConv2d(nn.Conv2d(3, 4, 3))
+    expected = conv(x)
+    torch.testing.assert_close(copy.deepcopy(conv)(x), expected)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(conv))(x), expected)
 
 
 @pytest.mark.parametrize("block", [BasicBlock, Bottleneck])

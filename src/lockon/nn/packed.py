@@ -1,4 +1,4 @@
-"""Layers for inference whose weights are laid out for the processor once, not at every call.
+"""Layers for inference whose weights are laid out for the processor once for a shape, not at every call.
 
 oneDNN multiplies a few rows by a large matrix up to 2.5 times faster when it may choose how the matrix lies in
 memory, convolves some 10 % faster, and rectifies the result on the way out. On devices and for types it does not
@@ -8,6 +8,8 @@ serve, these are the plain layers.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,6 +25,29 @@ def _packable(weight: Tensor) -> bool:
     return weight.dtype == torch.float32
 
 
+class _Layout:
+    """Weights as they are fastest for inputs of one shape.
+
+    Laying them out takes no longer than a plain layer spends at every call, so a new shape simply replaces the last;
+    weights laid out for another shape can be an order of magnitude slower than plain ones.
+    """
+
+    def __init__(self, lay_out: Callable[[torch.Size], Tensor]) -> None:
+        self._lay_out = lay_out
+        self._latest: tuple[torch.Size, Tensor] | None = None
+
+    def __call__(self, shape: torch.Size) -> Tensor:
+        latest = self._latest
+        if latest is None or latest[0] != shape:
+            # One assignment, so that threads which share a tracker see a shape with its weights.
+            latest = self._latest = shape, self._lay_out(shape)
+        return latest[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which cannot hold what oneDNN laid out."""
+        return self.__dict__ | {"_latest": None}
+
+
 class PackedLinear:
     """`x @ weight.T + bias`, then optionally ReLU, with fixed weights.
 
@@ -36,18 +61,21 @@ class PackedLinear:
         self, weight: Float[Tensor, "o i"], bias: Float[Tensor, "o"] | None = None, relu: bool = False
     ) -> None:
         self.dtype = weight.dtype
-        self._packed = _packable(weight)
-        weight = weight.detach().clone(memory_format=torch.contiguous_format)
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight) if self._packed else weight
+        self._weight = weight.detach().clone(memory_format=torch.contiguous_format)
         self._bias, self._relu = bias, relu
+        self._layout = _Layout(self._lay_out) if _packable(weight) else None
+
+    def _lay_out(self, shape: torch.Size) -> Tensor:
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(self._weight, shape[:-1].numel())
+        return packed
 
     def __call__(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Map vectors, which are converted to the type of the weights."""
         x = x.to(self.dtype)
         y: Tensor
-        if self._packed:
+        if self._layout is not None:
             activation = "relu" if self._relu else "none"
-            y = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, activation, [None], "")
+            y = torch.ops.mkldnn._linear_pointwise(x, self._layout(x.shape), self._bias, activation, [None], "")
             return y
         y = F.linear(x, self._weight, self._bias)
         return y.relu_() if self._relu else y
@@ -66,24 +94,24 @@ class PackedConv2d(nn.Module):
         super().__init__()
         pad = conv.padding if padding is None else (padding, padding)
         self._geometry = (pad, conv.stride, conv.dilation, conv.groups)
-        self._packed = _packable(conv.weight)
-        weight = conv.weight.detach()
-        if self._packed:
-            weight = weight.contiguous().to_mkldnn()
-            self._weight = torch.ops.aten.mkldnn_reorder_conv2d_weight(weight, *self._geometry)
-        else:
-            self._weight = weight.clone()
+        self._weight = conv.weight.detach().clone()
         self._bias = None if conv.bias is None else conv.bias.detach()
         self._relu = relu
+        self._layout = _Layout(self._lay_out) if _packable(conv.weight) else None
+
+    def _lay_out(self, shape: torch.Size) -> Tensor:
+        weight = self._weight.contiguous().to_mkldnn()
+        packed: Tensor = torch.ops.aten.mkldnn_reorder_conv2d_weight(weight, *self._geometry, shape)
+        return packed
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
         """Convolve maps of the type of the weights."""
         pad, stride, dilation, groups = self._geometry
         y: Tensor
-        if self._packed:
+        if self._layout is not None:
             activation = "relu" if self._relu else "none"
             y = torch.ops.mkldnn._convolution_pointwise(
-                x, self._weight, self._bias, pad, stride, dilation, groups, activation, [None], ""
+                x, self._layout(x.shape), self._bias, pad, stride, dilation, groups, activation, [None], ""
             )
             return y
         y = F.conv2d(x, self._weight, self._bias, stride, pad, dilation, groups)
