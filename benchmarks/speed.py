@@ -195,6 +195,9 @@ def count_work(name: str, options: Options) -> dict[Stage, float]:
 def build(name: str, precision: Precision, options: Options, timer: Timer) -> Tracker:
     """The preset with random weights from a fixed seed and a selector that always finds the target."""
     config = replace(PRESETS[name], selector=ALWAYS_FOUND)
+    if config.estimator is not None:
+        # Gradients of random weights would send boxes anywhere; steps of no length cost as much.
+        config = replace(config, estimator=replace(config.estimator, step=(0.0, 0.0)))
     network = CONSTRUCTORS[config.network](generator=torch.Generator().manual_seed(0))
     return Tracker(
         network,
