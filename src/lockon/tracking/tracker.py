@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lockon.errors import LockonError, StateError
+from lockon.errors import LockonError
 from lockon.images import Image
 from lockon.networks.resnet import BackboneFeatures
 from lockon.networks.tracker_net import TrackerNet
@@ -242,8 +242,7 @@ class Tracker:
         """
         if density:
             self.require_density()
-        if state.tracker != self.name:
-            raise StateError(f"this state belongs to tracker '{state.tracker}', not to '{self.name}'.")
+        state.require_tracker(self.name)
         state = replace(self.learn(state), frame=state.frame + 1)
         images = parse_images(frames, state.targets, state.lockstep)
         features, samples, regions = self._search(state, images)
