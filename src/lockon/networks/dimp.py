@@ -107,7 +107,18 @@ class DimpClassifier(nn.Module):
 
     def extract(self, layer3: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h w"]:
         """Classification features of backbone features."""
-        features: Tensor = self.feature_extractor(layer3)
+        return self.normalise(self.convolve(layer3))
+
+    def convolve(self, layer3: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c h w"]:
+        """`extract` without the norm at its end: values depend on their surroundings only, not on the whole map."""
+        *layers, _ = self.feature_extractor
+        for layer in layers:
+            layer3 = layer(layer3)
+        return layer3
+
+    def normalise(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Classification features, from the result of `convolve`."""
+        features: Tensor = self.feature_extractor[-1](maps)
         return features
 
     def initial_filter(self, features: Features, boxes: Boxes) -> Filters:

@@ -1,8 +1,7 @@
 """Layers for inference whose weights are laid out for the processor once for a shape, not at every call.
 
-oneDNN multiplies a few rows by a large matrix up to 2.5 times faster when it may choose how the matrix lies in
-memory, convolves some 10 % faster, and rectifies the result on the way out. On devices and for types it does not
-serve, these are the plain layers.
+oneDNN multiplies a few rows by a large matrix and convolves faster when it may choose how the weights lie in memory,
+and rectifies the result on the way out. On devices and for types it does not serve, these are the plain layers.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ def _packable(weight: Tensor) -> bool:
 class _Layout:
     """Weights as they are fastest for inputs of one shape.
 
-    Laying them out takes no longer than a plain layer spends at every call, so a new shape simply replaces the last;
-    weights laid out for another shape can be an order of magnitude slower than plain ones.
+    A plain layer lays them out at every call, so a new shape simply replaces the last. Weights laid out for another
+    shape would be laid out again at every call, by a slow path.
     """
 
     def __init__(self, lay_out: Callable[[torch.Size], Tensor]) -> None:

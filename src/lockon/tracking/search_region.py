@@ -101,9 +101,7 @@ class _PatchPlan(NamedTuple):
     @property
     def corners_yx(self) -> tuple[float, float, float, float]:
         """Of the patch, as in `Patch`."""
-        top, left, bottom, right = (
-            float(v) for v in (*self.top_left * self.stride, *self.bottom_right * self.stride)
-        )
+        (top, left), (bottom, right) = self.top_left * self.stride, self.bottom_right * self.stride
         return float(top), float(left), float(bottom), float(right)
 
 

@@ -46,13 +46,11 @@ class TargetModelLocaliser:
 
     def convolve(self, layer3: Float[Tensor, "n c_in rows cols"]) -> Float[Tensor, "n channels rows cols"]:
         """See `Localiser`."""
-        maps: Tensor = self._classifier.feature_extractor[:-1](layer3)
-        return maps
+        return self._classifier.convolve(layer3)
 
     def normalise(self, maps: Float[Tensor, "n channels rows cols"]) -> Float[Tensor, "n channels rows cols"]:
         """See `Localiser`."""
-        features: Tensor = self._classifier.feature_extractor[-1](maps)
-        return features
+        return self._classifier.normalise(maps)
 
     def start(
         self,
