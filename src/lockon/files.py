@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lockon.errors import OutputError
 
+if sys.platform != "win32":
+    import fcntl
+
 
 def user_path(name: str | Path) -> Path:
     """The file that a user means: `~` is the home folder, and `file://` may come before the path."""
     return Path(os.path.expanduser(str(name).removeprefix("file://")))  # Path.expanduser fails on a file "~a"
+
+
+def lockon_home() -> Path:
+    """Where Lockon keeps what it need not make twice: `$LOCKON_HOME`, or `~/.cache/lockon`."""
+    home = os.environ.get("LOCKON_HOME")
+    return Path(home) if home else Path.home() / ".cache" / "lockon"
 
 
 @contextmanager
@@ -33,6 +43,26 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold a lock file; other processes that want to hold it wait here.
+
+    Nobody waits where there are no such locks: on Windows, and on some network file systems.
+
+    Raises:
+        OutputError: the file cannot be made.
+    """
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        if sys.platform != "win32":
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

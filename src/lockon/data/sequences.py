@@ -14,15 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from lockon.boxes import Box
+from lockon.data.image_reading import image_names, read_grey, read_rgb
 from lockon.errors import DataError
 from lockon.images import Image
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Sequence:
         Raises:
             DataError: the file is not a readable image.
         """
-        return _read_image(self.frame_paths[index], "RGB")
+        return read_rgb(self.frame_paths[index])
 
     def mask(self, index: int) -> Bool[np.ndarray, "height width"]:
         """Read the target's mask in frame `index` (from 0).
@@ -63,7 +59,7 @@ class Sequence:
         """
         if not self.mask_paths:
             raise DataError(f"sequence '{self.name}' has no masks; it is annotated with boxes only.")
-        return _read_image(self.mask_paths[index], "L") > 0
+        return read_grey(self.mask_paths[index]) > 0
 
 
 def read_sequence(folder: Path) -> Sequence:
@@ -133,16 +129,4 @@ def _parse_box(line: str, where: str) -> list[float]:
 
 
 def _list_images(folder: Path) -> tuple[Path, ...]:
-    if not folder.is_dir():
-        raise DataError(f"'{folder}' is missing; expected a folder of images whose names sort in time.")
-    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-    # Shorter names first, so that 2.jpg comes before 10.jpg.
-    return tuple(sorted(images, key=lambda path: (len(path.stem), path.stem)))
-
-
-def _read_image(path: Path, mode: str) -> NDArray[np.uint8]:
-    try:
-        with PillowImage.open(path) as image:
-            return np.asarray(image.convert(mode))
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"cannot read the image '{path}': {error}.") from error
+    return tuple(folder / name for name in image_names(folder))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ import safetensors.torch
 from torch import Tensor
 
 from lockon.errors import CheckpointError
-from lockon.files import replacing
+from lockon.files import lockon_home, replacing
 from lockon.zoo.catalogue import Entry
 from lockon.zoo.checkpoints import read_safetensors
 
@@ -39,8 +38,7 @@ class Card:
 
 def models_folder() -> Path:
     """Where imported models are: `$LOCKON_HOME/models`, or `~/.cache/lockon/models`."""
-    home = os.environ.get("LOCKON_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "lockon") / "models"
+    return lockon_home() / "models"
 
 
 def packaged_models() -> Path:

@@ -1,0 +1,314 @@
+"""A data set is looked through once; what was found is kept in one file and mapped into memory from then on.
+
+The file holds boxes, visibility and frame numbers of all frames end to end, where each sequence starts, and texts:
+names, categories, patterns of file names. Opening it takes milliseconds at any size of the data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lockon.data.datasets.building import TEXTS, IndexBuilder, fingerprint
+from lockon.data.datasets.columns import Texts, read_columns, write_columns
+from lockon.data.datasets.records import Clip, Issue, Record, Scan
+from lockon.data.datasets.segmentation import decode_segmentation
+from lockon.data.image_reading import read_labels, read_rgb
+from lockon.errors import DataError
+from lockon.files import cannot_write, lockon_home, one_at_a_time, replacing, user_path
+from lockon.images import Image
+
+Progress = Callable[[int, int], None]
+"""Called with the number of clips that were read, and of all."""
+
+FORMAT = 1
+"""Of the index files; to be raised when they change, or when a reader reads the same files differently."""
+_READING_THREADS = 16
+"""Reading is mostly waiting for the disk or the network; more threads than cores pay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How one kind of data set is read."""
+
+    name: str
+    splits: tuple[str, ...]
+    """The first is the one meant where none is named."""
+    scan: Callable[..., Scan]
+    """Called with root, split and options; raises DataError where the layout is not the one expected, and
+    UnknownNameError for a split that there is not."""
+    recognises: Callable[[Path], bool]
+    """Whether a folder has the files that tell this layout from others."""
+    options: tuple[str, ...] = ()
+    """Names of what `scan` takes beside root and split."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedSequence:
+    """One target in one clip of an indexed data set."""
+
+    dataset: IndexedDataset
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Unique within the data set."""
+        return self.dataset.texts["names"][self.number]
+
+    @property
+    def category(self) -> str | None:
+        """What the target is, where the data set says so."""
+        return self._text("categories", self._of("category"))
+
+    @property
+    def boxes(self) -> Float[np.ndarray, "frames 4"]:
+        """`(x, y, w, h)` per frame in pixels, float32, read-only; NaN where there is none."""
+        return self.dataset.columns["boxes"][self._frames]
+
+    @property
+    def visible(self) -> Bool[np.ndarray, "frames"]:
+        """Frames that show enough of the target to learn from; read-only."""
+        return self.dataset.columns["visible"][self._frames]
+
+    def __len__(self) -> int:
+        return int(self._frames.stop - self._frames.start)
+
+    def frame(self, index: int) -> Image:
+        """Read frame `index`, from 0.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        return read_rgb(self.frame_path(index))
+
+    def frame_path(self, index: int) -> Path:
+        """The image file of frame `index`, from 0."""
+        pattern, number = self.dataset.texts["patterns"][self._of("pattern")], self._frame_number(index)
+        by_name = pattern.rpartition("/")[2] == "%s"
+        return self.dataset.root / (pattern % (self.dataset.texts["files"][number] if by_name else number))
+
+    def mask(self, index: int) -> Bool[np.ndarray, "height width"] | None:
+        """The target's pixels in frame `index`, from 0; None where the data set has no mask.
+
+        Raises:
+            DataError: the mask cannot be read.
+        """
+        pattern = self._text("patterns", self._of("mask_pattern"))
+        if pattern is not None:
+            labels = read_labels(self.dataset.root / (pattern % self._frame_number(index)))
+            return np.asarray(labels == self._of("label"))
+        segmentations = self.dataset.texts["segmentations"]
+        text = segmentations[self._frames.start + range(len(self))[index]] if len(segmentations) else ""
+        return decode_segmentation(text) if text else None
+
+    @property
+    def _frames(self) -> slice:
+        first, end = self.dataset.columns["starts"][self.number : self.number + 2].tolist()
+        return slice(first, end)
+
+    def _frame_number(self, index: int) -> int:
+        return int(self.dataset.columns["numbers"][self._frames.start + range(len(self))[index]])
+
+    def _of(self, column: str) -> int:
+        return int(self.dataset.columns[column][self.number])
+
+    def _text(self, table: str, code: int) -> str | None:
+        return self.dataset.texts[table][code] if code >= 0 else None
+
+
+class IndexedDataset:
+    """A data set by its index file. Pickled, it is the path of that file and no more.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.columns, self.about = read_columns(path)
+        self.texts = {name: Texts(self.columns, name) for name in TEXTS}
+        self.root = Path(self.about["root"])
+        """Folder of the data set."""
+
+    @property
+    def name(self) -> str:
+        """Reader and split, as in `lasot/train`."""
+        return f"{self.about['reader']}/{self.about['split']}"
+
+    @property
+    def is_video(self) -> bool:
+        """False where every sequence is a single image."""
+        return bool(self.about["is_video"])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of names, categories, frame numbers and annotations; where the files are does not matter."""
+        return str(self.about["fingerprint"])
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What is wrong with the data set."""
+        return tuple(Issue(**issue) for issue in self.about["issues"])
+
+    def __len__(self) -> int:
+        return len(self.columns["starts"]) - 1
+
+    def __getitem__(self, index: int) -> IndexedSequence:
+        return IndexedSequence(self, range(len(self))[index])
+
+    def __iter__(self) -> Iterator[IndexedSequence]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self.fingerprint)
+
+
+def _reopen(path: Path, fingerprint: str) -> IndexedDataset:
+    dataset = IndexedDataset(path)
+    if dataset.fingerprint != fingerprint:
+        raise DataError(f"{dataset.name} in '{dataset.root}' was changed and indexed anew meanwhile; start again.")
+    return dataset
+
+
+def open_indexed(
+    reader: Reader,
+    root: str | Path,
+    split: str | None = None,
+    *,
+    options: Mapping[str, str | Path] | None = None,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+) -> IndexedDataset:
+    """Open a data set by its index, which is made where there is none or where the data set has changed.
+
+    The index is a file in `lockon.files.lockon_home()`, one for each folder, reader, split and set of options.
+    Processes that want the same one at the same time wait for the first to make it.
+
+    Args:
+        reader: of this kind of data set.
+        root: its folder.
+        split: one of the reader's; by default the first of them.
+        options: of the reader.
+        rebuild: look through the data set again, even if nothing seems to have changed.
+        progress: called while the index is made.
+
+    Raises:
+        DataError: the folder is missing, is not laid out as expected, or no sequence in it can be used.
+        UnknownNameError: there is no such split.
+        OutputError: the index cannot be written.
+    """
+    place = user_path(root).resolve()
+    if not place.exists():
+        raise DataError(f"there is no folder '{place}'; give the folder in which {reader.name} lies.")
+    for name in options or {}:
+        if name not in reader.options:
+            known = ", ".join(reader.options) or "none"
+            raise DataError(f"{reader.name} has no option '{name}'; its options: {known}.")
+    texts = {name: str(value) for name, value in (options or {}).items()}
+    request = _Request(reader, place, split or reader.splits[0], texts)
+    path = request.path
+    if not rebuild and (dataset := _up_to_date(path)):
+        return dataset
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with one_at_a_time(path.with_suffix(".lock")):
+        if not rebuild and (dataset := _up_to_date(path)):
+            return dataset
+        _build(request, progress)
+        return IndexedDataset(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    reader: Reader
+    root: Path
+    split: str
+    options: dict[str, str]
+
+    @property
+    def path(self) -> Path:
+        """Where the index is; the name begins with what a user may look for."""
+        key = json.dumps([FORMAT, self.reader.name, os.fsencode(self.root).hex(), self.split, self.options])
+        name = f"{self.reader.name}-{self.split}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
+        return lockon_home() / "indices" / name
+
+
+def _up_to_date(path: Path) -> IndexedDataset | None:
+    try:
+        dataset = IndexedDataset(path)
+    except DataError:
+        return None
+    watched = {dataset.root / name: stamp for name, stamp in dataset.about["watched"].items()}
+    return dataset if _stamps(watched) == watched else None
+
+
+def _stamps(paths: Sequence[Path] | Mapping[Path, Any]) -> dict[Path, list[int]]:
+    """Size in bytes and time of the last change in nanoseconds; nothing for what is not there."""
+    stamps: dict[Path, list[int]] = {}
+    for path in paths:
+        try:
+            status = path.stat()
+            stamps[path] = [status.st_size, status.st_mtime_ns]
+        except OSError:
+            stamps[path] = []
+    return stamps
+
+
+def _build(request: _Request, progress: Progress | None) -> None:
+    scan = request.reader.scan(request.root, request.split, **request.options)
+    stamps = _stamps(scan.watched)
+    builder = IndexBuilder()
+    for done, (clip, findings) in enumerate(_read(scan.clips), start=1):
+        issues = [issue for finding in findings for issue in builder.add(finding)]
+        if issues:
+            stamps |= _stamps(clip.paths)
+        if progress:
+            progress(done, len(scan.clips))
+    if not builder.names:
+        reason = f" The first of {len(builder.issues)} reasons: {builder.issues[0].text}" if builder.issues else ""
+        raise DataError(
+            f"no sequence of {request.reader.name}/{request.split} in '{request.root}' can be used.{reason}"
+        )
+    columns = builder.columns()
+    about = {
+        "reader": request.reader.name,
+        "split": request.split,
+        "root": str(request.root),
+        "is_video": scan.is_video,
+        "fingerprint": fingerprint(columns),
+        "watched": {os.path.relpath(path, request.root): stamp for path, stamp in stamps.items()},
+        "issues": [asdict(issue) for issue in builder.issues],
+    }
+    # A name of its own: where the file system has no locks, another process may be writing the same index.
+    own = request.path.with_suffix(f".{uuid4().hex}")
+    with replacing(own) as part:
+        write_columns(part, columns, about)
+    own.replace(request.path)
+
+
+def _read(clips: Sequence[Clip]) -> Iterator[tuple[Clip, list[Record | Issue]]]:
+    """Read clips in several threads, and hand them over in order."""
+    pool = ThreadPoolExecutor(_READING_THREADS)
+    try:
+        yield from zip(clips, pool.map(_read_one, clips), strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_one(clip: Clip) -> list[Record | Issue]:
+    try:
+        return list(clip.read())
+    except DataError as error:
+        return [Issue(clip.name, "left out", 1, str(error))]

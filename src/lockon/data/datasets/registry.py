@@ -1,0 +1,76 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lockon.data.datasets.base import SequenceDataset
+from lockon.data.datasets.index import Progress, Reader, open_indexed
+from lockon.errors import UnknownNameError
+
+READERS = (
+    *("trackingnet", "got10k", "lasot", "imagenet_vid", "youtube_bb", "coco", "youtube_vos", "davis", "coco_json"),
+)
+"""Modules of this package that define a `READER`, the most specific layouts first."""
+OPENERS = {
+    "folder": "lockon.data.datasets.folders:open_folder",
+    "shards": "lockon.data.datasets.shards:open_shards",
+    "synthetic": "lockon.data.datasets.synthetic:open_synthetic",
+}
+"""Data sets that are opened by a function of their own, called with root, split and options."""
+
+
+def find_reader(name: str) -> Reader:
+    """The reader of a data set at its distributed layout.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    if name not in READERS:
+        raise UnknownNameError("data set", name, READERS)
+    reader: Reader = importlib.import_module(f"lockon.data.datasets.{name}").READER
+    return reader
+
+
+def open_dataset(
+    name: str,
+    root: str | Path,
+    split: str | None = None,
+    *,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> SequenceDataset:
+    """Open a data set.
+
+    Args:
+        name: in `READERS` or `OPENERS`.
+        root: folder in which it lies.
+        split: by default the first of the reader's.
+        rebuild, progress: of its index, see `open_indexed`.
+        options: of this kind of data set.
+
+    Raises:
+        UnknownNameError: there is no such data set or split.
+        DataError: the data set is not there, or is not laid out as expected.
+        OutputError: its index cannot be written.
+    """
+    if name in OPENERS:
+        return _opener(name)(root, split, rebuild=rebuild, progress=progress, **options)
+    if name not in READERS:
+        raise UnknownNameError("data set", name, (*READERS, *OPENERS))
+    return open_indexed(find_reader(name), root, split, options=options, rebuild=rebuild, progress=progress)
+
+
+def _opener(name: str) -> Callable[..., SequenceDataset]:
+    module, _, function = OPENERS[name].partition(":")
+    opener: Callable[..., SequenceDataset] = getattr(importlib.import_module(module), function)
+    return opener
+
+
+def detect_dataset(root: Path) -> str | None:
+    """The reader for what lies in a folder, by files that tell the layouts apart; None where none is found."""
+    return next((name for name in READERS if find_reader(name).recognises(root)), None)
