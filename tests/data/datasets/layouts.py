@@ -1,7 +1,7 @@
 """Tiny data sets in the layouts in which the large ones are distributed.
 
-Every frame is a flat grey picture of 64 × 48 pixels, as bright as ten times its number, so that a test can tell frames
-apart. Boxes are `(n, n + 1, 20, 10)` in frame n where a test does not care.
+Every frame is a flat grey picture of 64 × 48 pixels, as bright as ten times its number, so that a test can tell
+frames apart. Boxes are `(n, n + 1, 20, 10)` in frame n where a test does not care.
 """
 
 import json

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lockon.data.datasets.columns import Columns, text_columns
+from lockon.data.datasets.columns import text_columns
 from lockon.data.datasets.records import Issue, MaskFiles, Record
 
 TEXTS = ("names", "categories", "patterns", "files", "segmentations")
-_FINGERPRINTED = (
-    *("names", "names.ends", "categories", "categories.ends", "category", "starts", "numbers", "files", "boxes"),
-    *("visible", "label", "segmentations"),
-)
-
-
-def fingerprint(columns: Columns) -> str:
-    """SHA-256 of what sequences are there and how they are annotated; not of where the files are."""
-    digest = hashlib.sha256()
-    for name in _FINGERPRINTED:
-        digest.update(f"{name}:{columns[name].nbytes}\n".encode())
-        digest.update(np.ascontiguousarray(columns[name]).data)
-    return digest.hexdigest()
 
 
 @dataclass(slots=True)

@@ -16,17 +16,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-from jaxtyping import Bool, Float
-
-from lockon.data.datasets.building import TEXTS, IndexBuilder, fingerprint
-from lockon.data.datasets.columns import Texts, read_columns, write_columns
+from lockon.data.datasets.building import IndexBuilder
+from lockon.data.datasets.columns import write_columns
+from lockon.data.datasets.fingerprints import annotation_digest
+from lockon.data.datasets.indexed import IndexedDataset
 from lockon.data.datasets.records import Clip, Issue, Record, Scan
-from lockon.data.datasets.segmentation import decode_segmentation
-from lockon.data.image_reading import read_labels, read_rgb
 from lockon.errors import DataError
 from lockon.files import cannot_write, lockon_home, one_at_a_time, replacing, user_path
-from lockon.images import Image
 
 Progress = Callable[[int, int], None]
 """Called with the number of clips that were read, and of all."""
@@ -51,133 +47,6 @@ class Reader:
     """Whether a folder has the files that tell this layout from others."""
     options: tuple[str, ...] = ()
     """Names of what `scan` takes beside root and split."""
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedSequence:
-    """One target in one clip of an indexed data set."""
-
-    dataset: IndexedDataset
-    number: int
-
-    @property
-    def name(self) -> str:
-        """Unique within the data set."""
-        return self.dataset.texts["names"][self.number]
-
-    @property
-    def category(self) -> str | None:
-        """What the target is, where the data set says so."""
-        return self._text("categories", self._of("category"))
-
-    @property
-    def boxes(self) -> Float[np.ndarray, "frames 4"]:
-        """`(x, y, w, h)` per frame in pixels, float32, read-only; NaN where there is none."""
-        return self.dataset.columns["boxes"][self._frames]
-
-    @property
-    def visible(self) -> Bool[np.ndarray, "frames"]:
-        """Frames that show enough of the target to learn from; read-only."""
-        return self.dataset.columns["visible"][self._frames]
-
-    def __len__(self) -> int:
-        return int(self._frames.stop - self._frames.start)
-
-    def frame(self, index: int) -> Image:
-        """Read frame `index`, from 0.
-
-        Raises:
-            DataError: the image cannot be read.
-        """
-        return read_rgb(self.frame_path(index))
-
-    def frame_path(self, index: int) -> Path:
-        """The image file of frame `index`, from 0."""
-        pattern, number = self.dataset.texts["patterns"][self._of("pattern")], self._frame_number(index)
-        by_name = pattern.rpartition("/")[2] == "%s"
-        return self.dataset.root / (pattern % (self.dataset.texts["files"][number] if by_name else number))
-
-    def mask(self, index: int) -> Bool[np.ndarray, "height width"] | None:
-        """The target's pixels in frame `index`, from 0; None where the data set has no mask.
-
-        Raises:
-            DataError: the mask cannot be read.
-        """
-        pattern = self._text("patterns", self._of("mask_pattern"))
-        if pattern is not None:
-            labels = read_labels(self.dataset.root / (pattern % self._frame_number(index)))
-            return np.asarray(labels == self._of("label"))
-        segmentations = self.dataset.texts["segmentations"]
-        text = segmentations[self._frames.start + range(len(self))[index]] if len(segmentations) else ""
-        return decode_segmentation(text) if text else None
-
-    @property
-    def _frames(self) -> slice:
-        first, end = self.dataset.columns["starts"][self.number : self.number + 2].tolist()
-        return slice(first, end)
-
-    def _frame_number(self, index: int) -> int:
-        return int(self.dataset.columns["numbers"][self._frames.start + range(len(self))[index]])
-
-    def _of(self, column: str) -> int:
-        return int(self.dataset.columns[column][self.number])
-
-    def _text(self, table: str, code: int) -> str | None:
-        return self.dataset.texts[table][code] if code >= 0 else None
-
-
-class IndexedDataset:
-    """A data set by its index file. Pickled, it is the path of that file and no more.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.columns, self.about = read_columns(path)
-        self.texts = {name: Texts(self.columns, name) for name in TEXTS}
-        self.root = Path(self.about["root"])
-        """Folder of the data set."""
-
-    @property
-    def name(self) -> str:
-        """Reader and split, as in `lasot/train`."""
-        return f"{self.about['reader']}/{self.about['split']}"
-
-    @property
-    def is_video(self) -> bool:
-        """False where every sequence is a single image."""
-        return bool(self.about["is_video"])
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of names, categories, frame numbers and annotations; where the files are does not matter."""
-        return str(self.about["fingerprint"])
-
-    @property
-    def issues(self) -> tuple[Issue, ...]:
-        """What is wrong with the data set."""
-        return tuple(Issue(**issue) for issue in self.about["issues"])
-
-    def __len__(self) -> int:
-        return len(self.columns["starts"]) - 1
-
-    def __getitem__(self, index: int) -> IndexedSequence:
-        return IndexedSequence(self, range(len(self))[index])
-
-    def __iter__(self) -> Iterator[IndexedSequence]:
-        return map(self.__getitem__, range(len(self)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.path, self.fingerprint)
-
-
-def _reopen(path: Path, fingerprint: str) -> IndexedDataset:
-    dataset = IndexedDataset(path)
-    if dataset.fingerprint != fingerprint:
-        raise DataError(f"{dataset.name} in '{dataset.root}' was changed and indexed anew meanwhile; start again.")
-    return dataset
 
 
 def open_indexed(
@@ -227,7 +96,7 @@ def open_indexed(
         if not rebuild and (dataset := _up_to_date(path)):
             return dataset
         _build(request, progress)
-        return IndexedDataset(path)
+        return IndexedDataset.read(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +116,7 @@ class _Request:
 
 def _up_to_date(path: Path) -> IndexedDataset | None:
     try:
-        dataset = IndexedDataset(path)
+        dataset = IndexedDataset.read(path)
     except DataError:
         return None
     watched = {dataset.root / name: stamp for name, stamp in dataset.about["watched"].items()}
@@ -282,15 +151,15 @@ def _build(request: _Request, progress: Progress | None) -> None:
             f"no sequence of {request.reader.name}/{request.split} in '{request.root}' can be used.{reason}"
         )
     columns = builder.columns()
-    about = {
+    about: dict[str, Any] = {
         "reader": request.reader.name,
         "split": request.split,
         "root": str(request.root),
         "is_video": scan.is_video,
-        "fingerprint": fingerprint(columns),
         "watched": {os.path.relpath(path, request.root): stamp for path, stamp in stamps.items()},
         "issues": [asdict(issue) for issue in builder.issues],
     }
+    about["fingerprint"] = annotation_digest(IndexedDataset(request.path, columns, about))
     # A name of its own: where the file system has no locks, another process may be writing the same index.
     own = request.path.with_suffix(f".{uuid4().hex}")
     with replacing(own) as part:
