@@ -30,6 +30,7 @@ def test_images_come_in_natural_order(tmp_path):
         assert [frame.index for frame in frames] == list(range(7))
         assert [frame.time for frame in frames] == [index / 25 for index in range(7)]
         assert (source.info.kind, source.info.frame_count, source.info.frame_rate) == ("folder", 7, None)
+        assert source.count_frames() == 7
         assert (source.info.width, source.info.height) == (192, 96)
         assert not source.skipped
 

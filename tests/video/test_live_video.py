@@ -42,6 +42,8 @@ def test_a_camera_cannot_be_sought(camera):
             source.seek_frame(3)
         with pytest.raises(VideoError, match="live"):
             source.seek_time(1.0)
+        with pytest.raises(VideoError, match="nobody knows how many"):
+            source.count_frames()
         assert next(iter(source)).index == 0
 
 

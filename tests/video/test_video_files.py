@@ -45,6 +45,7 @@ def test_every_frame_comes_once_and_in_order(tmp_path, suffix):
     assert not source.skipped
     assert source.info.frame_rate == 25
     assert source.info.frame_count in (30, None)
+    assert source.count_frames() == 30
     assert (source.info.width, source.info.height) == (192, 96)
 
 
@@ -202,6 +203,7 @@ def test_an_edit_list_is_followed_and_is_no_damage(tmp_path):
     assert [frame.index for frame in frames] == list(range(15))
     assert [frame.time for frame in frames] == pytest.approx([index / 25 for index in range(15)])
     assert not source.skipped
+    assert source.count_frames() == 15
     for index in (0, 1, 5, 14):
         source.seek_frame(index)
         assert number_in(next(iter(source)).image) == index + 5
@@ -212,6 +214,7 @@ def test_interlaced_video_is_read_and_sought(tmp_path):
     path = write_clip(tmp_path / "clip.ts", 30, options={"flags": "+ilme+ildct", "x264-params": "interlaced=1"})
     source = open_source(path)
     assert [number_in(frame.image) for frame in source] == list(range(30))
+    assert source.count_frames() == 30
     source.seek_frame(17)
     frame = next(iter(source))
     assert (frame.index, number_in(frame.image)) == (17, 17)

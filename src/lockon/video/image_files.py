@@ -96,6 +96,10 @@ class ImageFolder(VideoSource):
         )
         super().__init__(info, on_bad_frame, prefetch)
 
+    def count_frames(self) -> int:
+        """See `VideoSource.count_frames`."""
+        return len(self._paths)
+
     def _read(self, start: int) -> Items:
         for index in range(start, len(self._paths)):
             try:

@@ -23,6 +23,10 @@ class LiveVideo(VideoSource):
         self._container = opening.container
         self._items = _all_items(opening)
 
+    def count_frames(self) -> NoReturn:
+        """Live sources have no end."""
+        raise VideoError(f"{self.info.name} is live: nobody knows how many frames come. Record it to a file first.")
+
     def _read(self, start: int) -> Items:  # noqa: ARG002 - always 0: it cannot be sought
         while (
             item := next(self._items, None)

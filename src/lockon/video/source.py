@@ -86,6 +86,14 @@ class VideoSource(ABC):
     def _index_at(self, seconds: float) -> int:
         """Number of the frame on screen at a time."""
 
+    @abstractmethod
+    def count_frames(self) -> int:
+        """Exact number of frames, the unreadable ones included; seldom needs decoding.
+
+        Raises:
+            VideoError: the source has no end (camera, live stream).
+        """
+
     def seek_frame(self, index: int) -> None:
         """Go on with frame number `index`, exactly.
 

@@ -67,6 +67,12 @@ class VideoFile(VideoSource):
         opening.container.close()
         super().__init__(opening.info, on_bad_frame, prefetch)
 
+    def count_frames(self) -> int:
+        """See `VideoSource.count_frames`; decodes only where packets do not tell the frames."""
+        if self._index is not None:
+            return len(self._index.times)
+        return max((item.index + 1 for item in self._read(0)), default=0)
+
     def _read(self, start: int) -> Items:
         following = start
         try:
