@@ -81,7 +81,7 @@ def sample_patch(
     """
     plan = _plan_patch(image.shape[:2], centre_yx, size_hw, output_hw, border_mode, max_scale_change, rounding)
     image = image[plan.offset[0] :: plan.stride, plan.offset[1] :: plan.stride]
-    pixels = _cut(image, np.trunc(plan.top_left).astype(int), np.trunc(plan.bottom_right).astype(int))
+    pixels = cut_region(image, np.trunc(plan.top_left).astype(int), np.trunc(plan.bottom_right).astype(int))
     patch = torch.from_numpy(pixels).permute(2, 0, 1).float()
     if output_hw is not None and patch.shape[1:] != torch.Size(output_hw):
         patch = F.interpolate(patch[None], output_hw, mode="bilinear", align_corners=False)[0]
@@ -178,8 +178,8 @@ def _shift_inside(
     return top_left + recentre, bottom_right + recentre
 
 
-def _cut(image: Image, top_left: NDArray[np.int_], bottom_right: NDArray[np.int_]) -> Image:
-    """The rectangle from `top_left` to `bottom_right` (exclusive), with the border of the image repeated."""
+def cut_region(image: Image, top_left: NDArray[np.int_], bottom_right: NDArray[np.int_]) -> Image:
+    """The rectangle from `top_left` to `bottom_right` (exclusive), `(row, col)`, with the image's border repeated."""
     last = np.array(image.shape[:2]) - 1
     (top, left), (bottom, right) = top_left.clip(0, last), (bottom_right - 1).clip(0, last) + 1
     part = np.ascontiguousarray(image[top:bottom, left:right])

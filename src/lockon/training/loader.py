@@ -1,0 +1,146 @@
+"""Batches of samples made ahead of time by worker processes, and how long the trainer waits for them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lockon.errors import DataError, LockonError
+from lockon.training.samples import TrackingSample, TrackingSamples, collate
+
+_AHEAD = 4
+"""Batches each worker makes before they are asked for."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class LoaderMeter:
+    """How fast samples come, and what share of the time is spent waiting for them, since the last reset."""
+
+    samples: int = 0
+    """Samples handed over to this process."""
+    waited: float = 0.0
+    """Seconds in which nothing was done but wait for a batch."""
+    _since: float = field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the last reset."""
+        return time.perf_counter() - self._since
+
+    @property
+    def wait_share(self) -> float:
+        """Share of the time spent waiting, in [0, 1]."""
+        return self.waited / max(self.elapsed, 1e-9)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples handed over per second, by everything that the loop does."""
+        return self.samples / max(self.elapsed, 1e-9)
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.samples, self.waited, self._since = 0, 0.0, time.perf_counter()
+
+
+def batches(
+    samples: TrackingSamples,
+    *,
+    batch: int,
+    first_step: int = 0,
+    rank: int = 0,
+    ranks: int = 1,
+    workers: int = 0,
+    pin_memory: bool = False,
+    meter: LoaderMeter | None = None,
+) -> Iterator[TrackingSample]:
+    """Endless batches; what is in them depends on the step and the rank alone.
+
+    Step s holds the samples from `(s · ranks + rank) · batch` on, so that the batches of all ranks follow each other
+    and one process with the batch of all of them sees the same.
+
+    Args:
+        samples: where they come from.
+        batch: samples of a step in this process.
+        first_step: where to go on after a run was stopped.
+        rank: number of this process among `ranks` that train together.
+        ranks: how many processes train together.
+        workers: processes that make samples ahead, each with one thread; 0 makes them when they are asked for.
+        pin_memory: put batches where they can be copied to a GPU while it computes.
+        meter: is told of every batch.
+
+    Raises:
+        DataError: samples cannot be made (see `TrackingSamples`), or a worker process died.
+    """
+    loader = DataLoader(
+        _Steps(samples, batch, rank, ranks),
+        batch_size=None,
+        sampler=_CountFrom(first_step),
+        num_workers=workers,
+        prefetch_factor=_AHEAD if workers else None,
+        collate_fn=_as_it_is,
+        worker_init_fn=_leave_interrupts_to_the_trainer,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # else every loader would draw a number from the global one
+    )
+    meter = meter or LoaderMeter()
+    iterator = iter(loader)
+    while True:
+        asked = time.perf_counter()
+        made = _next(iterator)
+        meter.waited += time.perf_counter() - asked
+        if isinstance(made, LockonError):
+            raise made
+        meter.samples += batch
+        yield made._replace(skipped=tuple(made.skipped))  # pinning makes a list of it
+
+
+class _Steps(Dataset[TrackingSample | LockonError]):
+    """Whole batches by step. An error is handed over as a value: raised in a worker, it would lose its message."""
+
+    def __init__(self, samples: TrackingSamples, batch: int, rank: int, ranks: int) -> None:
+        self._samples, self._batch, self._rank, self._ranks = samples, batch, rank, ranks
+
+    def __getitem__(self, step: int) -> TrackingSample | LockonError:
+        first = (step * self._ranks + self._rank) * self._batch
+        try:
+            return collate([self._samples[number] for number in range(first, first + self._batch)])
+        except LockonError as error:
+            return error
+
+
+class _CountFrom(Sampler[int]):
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def __iter__(self) -> Iterator[int]:
+        return count(self._first)
+
+
+def _next(iterator: Iterator[T]) -> T:
+    try:
+        return next(iterator)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            f"a process that makes training samples died, killed or short of memory; use fewer workers. {error}"
+        ) from error
+
+
+def _as_it_is(made: T) -> T:
+    return made
+
+
+def _leave_interrupts_to_the_trainer(worker: int) -> None:  # noqa: ARG001 - what DataLoader calls
+    """Ctrl-C reaches every process; the trainer finishes its step first, and then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
