@@ -42,6 +42,10 @@ class DeviceError(LockonError, RuntimeError):
     """A device that networks should run on does not exist here."""
 
 
+class RecipeError(LockonError, ValueError):
+    """A training recipe has a value that cannot be trained with, or lacks one."""
+
+
 class UnknownNameError(LockonError, KeyError):
     """A name is not in its catalogue; the message suggests the nearest one."""
 

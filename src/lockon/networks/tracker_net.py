@@ -18,6 +18,7 @@ from lockon.errors import CheckpointError, UnknownNameError
 from lockon.networks.dimp import DimpClassifier, dimp_classifier
 from lockon.networks.filter_optimizers import DimpOptimizer, FilterOptimizer, PrDimpOptimizer, SimpleOptimizer
 from lockon.networks.iou_net import BoxScorer, IoUNet
+from lockon.networks.iou_net_variants import IoUNetVariant, build_iou_net
 from lockon.networks.resnet import BackboneFeatures, BasicBlock, ResNet, resnet18, resnet50
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -97,11 +98,21 @@ def build(constructor: str, arguments: Mapping[str, Any] = MappingProxyType({}))
     return CONSTRUCTORS[constructor](**arguments)
 
 
-def atom_resnet18(generator: Generator | None = None, **fixed: Any) -> TrackerNet:
-    """ATOM: ResNet-18 and IoU-Net; the target classifier is learned online from nothing."""
+def atom_resnet18(
+    *, iou_net: str = IoUNetVariant.MODULATION, generator: Generator | None = None, **fixed: Any
+) -> TrackerNet:
+    """ATOM: ResNet-18 and IoU-Net; the target classifier is learned online from nothing.
+
+    Args:
+        iou_net: which `IoUNetVariant` scores boxes (ATOM, Table 1); released networks have the default.
+        generator: source of the initial weights; the global one by default.
+        fixed: see `_FIXED`.
+    """
     _check_fixed("atom_resnet18", fixed)
+    if iou_net not in list(IoUNetVariant):
+        raise UnknownNameError("IoU network", iou_net, IoUNetVariant)
     backbone = resnet18(generator=generator)
-    return TrackerNet(backbone, None, IoUNet(backbone.channels, generator=generator))
+    return TrackerNet(backbone, None, build_iou_net(IoUNetVariant(iou_net), backbone.channels, generator=generator))
 
 
 def dimpnet18(*, clf_feat_blocks: int = 1, out_feature_dim: int = 256, **arguments: Any) -> TrackerNet:
@@ -143,15 +154,21 @@ def dimpnet50_simple(
     return _assemble(resnet50, optimizer, clf_feat_blocks, out_feature_dim, filter_size, False, generator)
 
 
-def lockon_s(generator: Generator | None = None) -> TrackerNet:
-    """Our own small tracker: PrDiMP on a narrow ResNet of 0.7 million parameters, 2.7 million in all."""
-    backbone = ResNet(BasicBlock, (2, 2, 2), (32, 64, 128), stem_width=32, generator=generator)
+def lockon_s(*, width: int = 32, generator: Generator | None = None) -> TrackerNet:
+    """Our own small tracker: PrDiMP on a narrow ResNet of 0.7 million parameters, 2.7 million in all.
+
+    Args:
+        width: channels of the first stage; the later stages, the filter and the box head scale with it.
+        generator: source of the initial weights; the global one by default.
+    """
+    widths = (width, 2 * width, 4 * width)
+    backbone = ResNet(BasicBlock, (2, 2, 2), widths, stem_width=width, generator=generator)
     # A quarter of the mean target size, as in PrDiMP: crops of 256 pixels are 5 times the target, 16 cells wide.
     optimizer = PrDimpOptimizer(gauss_sigma=0.8)
     classifier = dimp_classifier(
-        optimizer, in_channels=128, channels=128, blocks=1, zero_initializer=True, generator=generator
+        optimizer, in_channels=widths[2], channels=widths[2], blocks=1, zero_initializer=True, generator=generator
     )
-    return TrackerNet(backbone, classifier, IoUNet(backbone.channels, hidden=128, generator=generator))
+    return TrackerNet(backbone, classifier, IoUNet(backbone.channels, hidden=widths[2], generator=generator))
 
 
 CONSTRUCTORS: Mapping[str, Callable[..., TrackerNet]] = MappingProxyType(

@@ -1,0 +1,1 @@
+"""Tasks: a network and its loss, as a trainer sees them."""

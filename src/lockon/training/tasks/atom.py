@@ -1,0 +1,64 @@
+"""Training of ATOM: the box head alone, on a backbone that does not learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from lockon.networks.tracker_net import TrackerNet, normalise
+from lockon.training.samples import TrackingSample
+from lockon.training.tasks.base import Group, Losses, group_parameters
+from lockon.training.tasks.boxes import BoxLoss, box_loss
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtomObjective:
+    """Loss of ATOM's box head (ATOM, Sec. 3.1)."""
+
+    box: BoxLoss = "overlap"
+    drift: bool = True
+    """Let the backbone's batch normalisations use the statistics of the batch, and follow them with their running
+    ones, as the reference does although nothing in the backbone learns; otherwise the backbone stays as it is."""
+
+
+class AtomTask(nn.Module):
+    """ATOM's network and loss.
+
+    Args:
+        net: the network; its classifier, if any, is not trained.
+        objective: the loss.
+        groups: learning rates; the backbone must be in none.
+    """
+
+    def __init__(self, net: TrackerNet, objective: AtomObjective, groups: Sequence[Group]) -> None:
+        super().__init__()
+        self.net = net
+        self._objective = objective
+        self._groups = group_parameters(self, groups)
+        self.train()
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The box head."""
+        return [dict(group) for group in self._groups]
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode; of the backbone only if its statistics drift."""
+        super().train(mode)
+        self.net.feature_extractor.train(mode and self._objective.drift)
+        return self
+
+    def forward(self, batch: TrackingSample) -> Losses:
+        """Loss of the boxes in the test frames."""
+        head = self.net.bb_regressor
+        assert head is not None
+        assert batch.proposals is not None
+        images = batch.images.flatten(0, 1).movedim(-1, 1)
+        with torch.no_grad():
+            features = self.net.feature_extractor(normalise(images))
+        layer2, layer3 = (maps.unflatten(0, batch.boxes.shape[:2]) for maps in features)
+        box = box_loss(head, layer2, layer3, batch.boxes, batch.proposals, self._objective.box)
+        return Losses(box, {"box": box.detach()})

@@ -1,0 +1,77 @@
+"""What a trainer needs of a model and its loss, and which parameters learn at which rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lockon.errors import RecipeError
+from lockon.networks.tracker_net import TrackerNet
+
+NET = "net."
+"""Prefix of the network's parameters among those of a task."""
+
+
+class Losses(NamedTuple):
+    """What a task makes of a batch."""
+
+    total: Float[Tensor, ""]
+    """To descend on."""
+    parts: dict[str, Float[Tensor, ""]]
+    """For the log: terms before their weights, detached."""
+
+
+class Task(Protocol):
+    """A network with its loss: the seam between the trainer and what it trains. Tasks are `nn.Module`s."""
+
+    net: TrackerNet
+
+    def __call__(self, batch: Any) -> Losses:
+        """Loss of a batch of samples."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All parameters that learn, for an optimiser: `params`, `lr` and `name` of each group."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Training mode, but for the layers that stay as they are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """Parameters that share a learning rate."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    """Of the names of the parameters, counted from the network. Where prefixes of several groups fit, the longest
+    decides."""
+    lr: float
+    """Peak learning rate."""
+
+
+def group_parameters(task: nn.Module, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """The parameters of a task by group, in the form optimisers take; those of no group cease to learn.
+
+    Raises:
+        RecipeError: A prefix fits no parameter.
+    """
+    rates = {prefix: group for group in groups for prefix in group.prefixes}
+    members: dict[str, list[nn.Parameter]] = {prefix: [] for prefix in rates}
+    for full_name, parameter in task.named_parameters():
+        fitting = [prefix for prefix in rates if full_name.removeprefix(NET).startswith(prefix)]
+        parameter.requires_grad_(bool(fitting))
+        if fitting:
+            members[max(fitting, key=len)].append(parameter)
+    for prefix, parameters in members.items():
+        if not parameters:
+            raise RecipeError(
+                f"no parameter of the network begins with '{prefix}' (group '{rates[prefix].name}'); correct the "
+                "prefix, or remove it."
+            )
+    return [
+        {"params": [p for prefix in group.prefixes for p in members[prefix]], "lr": group.lr, "name": group.name}
+        for group in groups
+    ]
