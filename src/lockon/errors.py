@@ -34,6 +34,10 @@ class DataError(LockonError, ValueError):
     """Annotations, results or a dataset folder are missing, malformed, or do not fit each other."""
 
 
+class TrainingError(LockonError, RuntimeError):
+    """A training run cannot begin, go on, or be trusted any further."""
+
+
 class StateError(LockonError, ValueError):
     """A saved track is unreadable or belongs to another tracker."""
 

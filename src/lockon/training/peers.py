@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
+
+from lockon.tracking.precision import usable_device
+
+_PATIENCE = datetime.timedelta(hours=2)
+"""How long a process waits for the others: the first one writes checkpoints and draws pictures meanwhile."""
 
 
-def join() -> None:
-    """Join the other processes, if `torchrun` started some."""
-    if "WORLD_SIZE" in os.environ:
-        dist.init_process_group("gloo")
+@contextmanager
+def joined(device: str) -> Iterator[torch.device]:
+    """Join the other processes, if `torchrun` started some, and part from them in the end.
 
+    Args:
+        device: `cpu` (the processes talk through gloo) or `cuda` (nccl), where each process gets the card of its
+            number on its machine.
 
-def leave() -> None:
-    """Part from the other processes; without it a process may abort when it ends."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    Yields:
+        The device of this process.
+
+    Raises:
+        DeviceError: PyTorch cannot use the device.
+    """
+    together = "WORLD_SIZE" in os.environ
+    if together and device == "cuda":
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    own = usable_device(device)
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    if not together:
+        yield own
+        return
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_PATIENCE)
+    try:
+        yield own
+    finally:
+        dist.destroy_process_group()  # without it a process may abort when it ends
 
 
 def rank() -> int:
@@ -32,29 +58,39 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def agree(value: float) -> float:
-    """The value that the first process has."""
+def on_this_machine() -> int:
+    """How many of the processes share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def total(values: Tensor) -> Tensor:
+    """Sum of a tensor over the processes; it must lie on the device that `joined` gave."""
     if count() == 1:
-        return value
-    shared = torch.tensor([value], dtype=torch.float64)
-    dist.broadcast(shared, 0)
-    return shared.item()
+        return values
+    values = values.clone()
+    dist.all_reduce(values)
+    return values
 
 
-def copy_state(model: nn.Module) -> None:
-    """Take over parameters and buffers of the first process."""
-    if count() > 1:
-        for value in model.state_dict().values():
-            dist.broadcast(value, 0)
-
-
-def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replace gradients by their mean over the processes, in one message."""
+def gathered(values: Tensor) -> list[Tensor]:
+    """The tensors of all processes, by rank; of one shape, on the device that `joined` gave."""
     if count() == 1:
-        return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    joint = torch.cat([gradient.flatten() for gradient in gradients])
-    dist.all_reduce(joint)
-    joint /= count()
-    for gradient, mean in zip(gradients, joint.split([gradient.numel() for gradient in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+        return [values]
+    everyone = [torch.empty_like(values) for _ in range(count())]
+    dist.all_gather(everyone, values)
+    return everyone
+
+
+def first_says(data: bytes | None, device: torch.device) -> bytes | None:
+    """What the first process has, on all: folders need not be shared among machines."""
+    if count() == 1:
+        return data
+    length = torch.tensor([-1 if data is None else len(data)], device=device)
+    dist.broadcast(length, 0)
+    if length.item() < 0:
+        return None
+    content = torch.empty(int(length.item()), dtype=torch.uint8, device=device)
+    if data is not None and rank() == 0:
+        content.copy_(torch.from_numpy(np.frombuffer(data, dtype=np.uint8).copy()))
+    dist.broadcast(content, 0)
+    return content.cpu().numpy().tobytes()
