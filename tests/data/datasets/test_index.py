@@ -142,7 +142,7 @@ def frame_in_worker(dataset, number, index):
 
 
 def test_another_process_reads_the_same(root, reading):
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(frame_in_worker, (reading(root), 1, 2)) == 30
 
 

@@ -30,7 +30,7 @@ _DEPTH = 3
 
 
 @cache
-def test_names() -> frozenset[str]:
+def names_of_test_set() -> frozenset[str]:
     """The 280 sequences of the test set, which is never trained on."""
     return frozenset((resources.files("lockon.data.datasets") / "lasot_test.txt").read_text().split())
 
@@ -38,7 +38,7 @@ def test_names() -> frozenset[str]:
 @cache
 def _all_names() -> frozenset[str]:
     """Of the 1,400 sequences: 20 of every class, and every class has some in the test set."""
-    classes = {name.rpartition("-")[0] for name in test_names()}
+    classes = {name.rpartition("-")[0] for name in names_of_test_set()}
     return frozenset(f"{category}-{number}" for category in classes for number in range(1, 21))
 
 
@@ -62,7 +62,7 @@ def scan(root: Path, split: str) -> Scan:
 
 def _names_of_split(root: Path, split: str) -> tuple[frozenset[str], tuple[Path, ...]]:
     """Names of the sequences, and the files that they were read from."""
-    test = test_names()
+    test = names_of_test_set()
     if split == "train":
         return _all_names() - test, ()
     path = split_list(root, _LISTS[split], "LaSOT", "names of sequences, one a line")

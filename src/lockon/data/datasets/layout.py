@@ -67,9 +67,11 @@ def read_table(path: Path, columns: int) -> Float[np.ndarray, "lines columns"]:
     """Numbers in lines of equal length.
 
     Raises:
-        DataError: the file cannot be read, or a line has another number of numbers.
+        DataError: the file cannot be read or is empty, or a line has another number of numbers.
     """
     lines = read_text(path).replace(",", " ").strip().splitlines()
+    if not lines:
+        raise DataError(f"'{path}' is empty. Copy or extract this part again.")
     words = [line.split() for line in lines]
     bad = next((number for number, line in enumerate(words, start=1) if len(line) != columns), None)
     if bad is not None:
