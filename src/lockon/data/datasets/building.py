@@ -91,6 +91,8 @@ def _checked_boxes(record: Record) -> tuple[NDArray[np.float32], NDArray[np.bool
     """Boxes with NaN for those without area, the visible frames with a box, and how many had one without area."""
     boxes = np.asarray(record.boxes, "<f4").copy()
     good = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    if good.all():
+        return boxes, record.visible, []
     boxes[~good] = np.nan
     bad = np.flatnonzero(record.visible & ~good)
     text = f"'{record.name}' has {len(bad)} boxes without area, the first in frame {bad[0]}." if len(bad) else ""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ FORMAT = 1
 """Of the index files; to be raised when they change, or when a reader reads the same files differently."""
 _READING_THREADS = 16
 """Reading is mostly waiting for the disk or the network; more threads than cores pay."""
+_READ_AHEAD = 64
+"""Clips that were read and wait to be added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +173,15 @@ def _build(request: _Request, progress: Progress | None) -> None:
 def _read(clips: Sequence[Clip]) -> Iterator[tuple[Clip, list[Record | Issue]]]:
     """Read clips in several threads, and hand them over in order."""
     pool = ThreadPoolExecutor(_READING_THREADS)
+    pending: deque[tuple[Clip, Future[list[Record | Issue]]]] = deque()
     try:
-        yield from zip(clips, pool.map(_read_one, clips), strict=True)
+        for clip in clips:
+            pending.append((clip, pool.submit(_read_one, clip)))
+            if len(pending) > _READ_AHEAD:
+                first, findings = pending.popleft()
+                yield first, findings.result()
+        for first, findings in pending:
+            yield first, findings.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
