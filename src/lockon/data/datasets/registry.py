@@ -12,7 +12,15 @@ from lockon.data.datasets.index import Progress, Reader, open_indexed
 from lockon.errors import UnknownNameError
 
 READERS = (
-    *("trackingnet", "got10k", "lasot", "imagenet_vid", "youtube_bb", "coco", "youtube_vos", "davis", "coco_json"),
+    "trackingnet",
+    "got10k",
+    "lasot",
+    "imagenet_vid",
+    "youtube_bb",
+    "coco",
+    "youtube_vos",
+    "davis",
+    "coco_json",
 )
 """Modules of this package that define a `READER`, the most specific layouts first."""
 OPENERS = {
