@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import subcommand
 
 from lockon.apps.bench import Bench
+from lockon.apps.data import Data
 from lockon.apps.demo import Demo
 from lockon.apps.doctor import Doctor
 from lockon.apps.interrupts import INTERRUPTED
@@ -27,6 +28,7 @@ Command = (
     Annotated[Track, subcommand("track")]
     | Annotated[Demo, subcommand("demo")]
     | Models
+    | Data
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Doctor, subcommand("doctor")]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from PIL import Image as PillowImage
 from lockon.data.datasets.base import SequenceDataset, TargetSequence
 from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.index import Progress
+from lockon.data.datasets.pictures import picture_file, picture_identity
 from lockon.data.datasets.shards import MANIFEST, Shard, digest_of_shards, mask_suffix, read_manifest, shard_path
 from lockon.errors import DataError, OutputError
 from lockon.files import cannot_write, replacing
@@ -171,7 +172,7 @@ def _groups(dataset: SequenceDataset, first: int) -> Iterator[_Group]:
     seen: set[Hashable] = set()
     for number in range(first, len(dataset)):
         sequence = dataset[number]
-        places = _places(sequence)
+        places = [picture_identity(sequence, index) for index in range(len(sequence))]
         if group.sequences and seen.isdisjoint(places):
             yield group
             group, seen = _Group(number, [], []), set()
@@ -180,17 +181,6 @@ def _groups(dataset: SequenceDataset, first: int) -> Iterator[_Group]:
         seen.update(places)
     if group.sequences:
         yield group
-
-
-def _places(sequence: TargetSequence) -> list[Hashable]:
-    """What tells pictures apart: their file where they have one, else their clip and number."""
-    clip = getattr(sequence, "clip", sequence.name)
-    return [_file(sequence, index) or (clip, index) for index in range(len(sequence))]
-
-
-def _file(sequence: TargetSequence, index: int) -> Path | None:
-    frame_path: Callable[[int], Path | None] | None = getattr(sequence, "frame_path", None)
-    return frame_path(index) if frame_path else None
 
 
 def _add_group(archive: tarfile.TarFile, group: _Group, max_side: int | None, unreadable: list[str]) -> int:
@@ -260,7 +250,7 @@ def _picture(sequence: TargetSequence, index: int, max_side: int | None) -> _Pic
     Raises:
         DataError: it cannot be read.
     """
-    path = _file(sequence, index)
+    path = picture_file(sequence, index)
     if path is not None and path.suffix.lower() in _JPEG_SUFFIXES:
         data = _unchanged(path, max_side)
         if data is not None:

@@ -1,0 +1,184 @@
+"""`lockon data`: check, pack, synthetic."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from data.datasets.layouts import make_lasot
+from lockon.data.datasets.folders import open_folder
+from lockon.data.datasets.shards import open_shards
+from lockon.data.sequences import find_sequences
+
+TABLE = "frame,x,y,w,h\n" + "".join(f"{n},{40 + 2 * n},{50 - n},24,24\n" for n in range(12))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("LOCKON_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def mine(lockon, clip):
+    """A folder with one annotated video."""
+    folder = Path("mine")
+    folder.mkdir()
+    (folder / "dog.mp4").symlink_to(clip)
+    (folder / "dog.csv").write_text(TABLE)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["check", "pack", "synthetic"])
+def test_every_command_explains_itself_with_an_example(lockon, command):
+    outcome = lockon("data", command, "--help")
+    assert f"For example: `lockon data {command}" in re.sub(r"[│\s]+", " ", outcome.out)
+
+
+def test_check_says_what_is_there(lockon, mine):
+    outcome = lockon("data", "check", mine)
+    assert (outcome.status, outcome.err) == (0, "")
+    lines = outcome.out.splitlines()
+    assert lines[0] == "mine is read as folder (--as NAME for something else)"
+    assert re.search(r"sequences +1 \(videos\), 12 \(median; 12 to 12\) frames", outcome.out)
+    assert re.search(r"frames +12; annotated 100\.0%, visible 100\.0%", outcome.out)
+    assert re.search(r"box side +24\.0 \(median; 24\.0 to 24\.0\) pixels", outcome.out)
+    assert re.search(r"images read +12: 160×120 12", outcome.out)
+    assert lines[-3:] == [
+        "errors: 0, warnings: 0",
+        "frames with boxes: outputs/mine_check.png",
+        "report: outputs/mine_check.json",
+    ]
+    assert Image.open("outputs/mine_check.png").width > 1000
+    assert json.loads(Path("outputs/mine_check.json").read_text())["sequences"] == 1
+
+
+def test_check_fails_on_errors_and_only_on_them(lockon, mine):
+    (mine / "dog.csv").write_text(TABLE.replace("\n3,", "\n3,9999,9999,24,24\n99,") + "12,1,1,1,1\n")
+    assert "line 6: there is no frame 99" in lockon("data", "check", mine).err  # nothing is left to check
+    (mine / "dog.csv").write_text(TABLE.replace("46,47,24", "500,47,24"))
+    outcome = lockon("data", "check", mine, "--out", "here")
+    assert outcome.status == 0
+    assert "warning: outside, 1×\n  dog: 1 box outside of the image (160×120) (frame 3)" in outcome.out
+    assert Path("here/mine_check.json").is_file()
+    for number in range(5):
+        (mine / f"bare{number}.mp4").symlink_to(mine.resolve() / "dog.mp4")
+    outcome = lockon("data", "check", mine)
+    assert outcome.status == 1
+    assert "error: left out, 5×\n  'mine/bare0.mp4' has no annotation" in outcome.out
+    assert outcome.out.count("no annotation") == 3
+    assert "errors: 5, warnings: 2" in outcome.out
+    report = json.loads(Path("outputs/mine_check.json").read_text())
+    assert [finding["kind"] for finding in report["findings"]].count("left out") == 5
+
+
+def test_check_reads_every_image_if_asked(lockon, monkeypatch):
+    monkeypatch.setattr("lockon.data.datasets.check.SAMPLED_IMAGES", 2)
+    make_lasot(Path("LaSOT"))
+    broken = Path("LaSOT/airplane/airplane-2/img/00000003.jpg").resolve()
+    broken.write_bytes(b"broken")
+    outcome = lockon("data", "check", "LaSOT", "--split", "train")
+    assert "LaSOT is read as lasot (--as" in outcome.out
+    assert "1118 of the 1120 sequences" in outcome.out
+    assert "unreadable" not in outcome.out
+    outcome = lockon("data", "check", "LaSOT", "--split", "train", "--all-images", "--as", "lasot")
+    assert f"error: unreadable, 1×\n  airplane-2: cannot read the image '{broken}'" in outcome.out
+    assert outcome.status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "there is no folder 'nowhere'"),
+        ([".", "--as", "lasott"], "Did you mean 'lasot'?"),
+        (["mine", "--split", "train"], "there is no folder 'mine/train'"),
+        (["mine", "--annotations", "a.json"], "--annotations: there is no such option for folder"),
+        (["mine", "--first-frame", "1"], "frame 0 comes before the first, which is frame 1"),
+        (["mine", "--out", "mine/dog.csv/x"], "cannot write mine/dog.csv/x"),
+    ],
+)
+def test_what_cannot_work_is_refused(lockon, mine, arguments, message):
+    outcome = lockon("data", "check", *arguments)
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: ")
+    assert message in outcome.err
+
+
+def test_pack_and_check_what_was_packed(lockon, mine):
+    outcome = lockon("data", "pack", mine, "packed")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[1:] == ["1 sequences, 12 frames packed now, 1 shards", "shards: packed"]
+    assert open_shards("packed").fingerprint == open_folder(mine).fingerprint
+    again = lockon("data", "pack", mine, "packed")
+    assert again.out.splitlines()[1] == "1 sequences, 0 frames packed now, 1 shards (1 from before)"
+    outcome = lockon("data", "check", "packed")
+    assert outcome.status == 0
+    assert "packed is read as shards" in outcome.out
+    path = Path("packed/shard-000000.tar")
+    path.write_bytes(path.read_bytes()[:5000])
+    outcome = lockon("data", "check", "packed")
+    assert outcome.status == 2
+    assert "was cut off" in outcome.err
+    assert "holds something else" in lockon("data", "pack", mine, mine).err
+    assert "at least one pixel" in lockon("data", "pack", mine, "other", "--max-side", 0).err
+
+
+def test_unreadable_frames_are_packed_without_picture_and_told(lockon):
+    Path("mine/a").mkdir(parents=True)
+    for number in range(6):
+        Image.new("RGB", (64, 48)).save(f"mine/a/{number}.jpg")
+    Path("mine/a/groundtruth.txt").write_text("1,2,30,40\n" * 6)
+    for number in range(1, 6):
+        Path(f"mine/a/{number}.jpg").write_bytes(b"broken")
+    outcome = lockon("data", "pack", "mine", "packed", "--max-side", "32")
+    assert outcome.status == 0
+    assert outcome.out.count("packed without picture") == 3
+    assert "… and 2 more" in outcome.out
+    assert open_shards("packed")[0].frame(0).shape == (24, 32, 3)
+
+
+def test_ctrl_c_keeps_whole_shards_and_says_how_to_go_on(tmp_path):
+    picture = tmp_path / "noise.png"
+    Image.effect_noise((640, 480), 50).save(picture)
+    for name in range(100):
+        folder = tmp_path / "mine" / f"clip {name}"
+        folder.mkdir(parents=True)
+        for number in range(8):
+            (folder / f"{number}.png").hardlink_to(picture)
+        (folder / "groundtruth.txt").write_text("1,2,30,40\n" * 8)
+    program = "import sys; from lockon.apps.cli import main; sys.exit(main(sys.argv[1:]))"
+    arguments = ["data", "pack", "mine", "out", "--shard-mb", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "shard-000001.tar").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+    assert "to go on: lockon data pack mine out --shard-mb 1" in out
+    shards = sorted(path.name for path in (tmp_path / "out").iterdir() if path.suffix in (".tar", ".part"))
+    assert shards[:2] == ["shard-000000.tar", "shard-000001.tar"]
+    assert not [name for name in shards if name.endswith(".part")]
+
+
+def test_synthetic_sequences_are_written_in_our_layout(lockon):
+    outcome = lockon("data", "synthetic", "made", "--count", 2, "--length", 4, "--seed", 3)
+    assert (outcome.status, outcome.err, outcome.out) == (0, "", "made\n")
+    dataset = open_folder("made")
+    assert [sequence.name for sequence in dataset] == ["synthetic_000004", "synthetic_000005"]  # in 3 it is hidden
+    assert [len(sequence) for sequence in dataset] == [4, 4]
+    assert dataset[0].mask(0).shape == dataset[0].frame(0).shape[:2]
+    assert lockon("data", "check", "made").status == 0
+    assert len(find_sequences(Path("made"))) == 2
+    assert "exists already" in lockon("data", "synthetic", "made", "--seed", 4).err
+    assert "--count 1" in lockon("data", "synthetic", "x", "--count", 0).err
