@@ -20,7 +20,7 @@ from lockon.data.datasets import TargetSequence
 from lockon.images import Image
 from lockon.tracking.search_region import cut_region
 
-CropRoutine = Literal["atom", "replicate", "inside", "inside_major"]
+CropRoutine = Literal["atom", "centred", "replicate", "inside", "inside_major"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +32,9 @@ class CropConfig:
     search_factor: float = 5.0
     """Side of the window in square roots of the area of the jittered box."""
     routine: CropRoutine = "replicate"
-    """`atom`: centred on the jittered box wherever that is. The others shift the window into the frame first, and
-    `inside` and `inside_major` shrink it before that until both sides, or one, fit."""
+    """`atom` and `centred` cut around the jittered box wherever that is. The others shift the window into the frame,
+    and `inside` and `inside_major` shrink it before that until both sides, or one, fit. `atom` alone maps boxes half
+    a pixel off, see `boxes_in_crops`."""
     max_scale_change: float | None = None
     """Upper bound of that shrinking; None: unbounded (SuperDiMP: 1.5)."""
 
@@ -95,7 +96,7 @@ def plan_windows(boxes: Float[np.ndarray, "n 4"], frame_sizes: Int[np.ndarray, "
         side = np.floor(side / shrink.clip(1, most))
     side = side.clip(min=1).astype(np.int64)
     corner = np.round(boxes[:, :2] + boxes[:, 2:] / 2 - side[:, None] / 2).astype(np.int64)
-    if config.routine != "atom":
+    if config.routine not in ("atom", "centred"):
         corner = _shift_inside(corner, side[:, None], frame_sizes)
     return Windows(corner, side)
 
@@ -114,7 +115,7 @@ def boxes_in_crops(
 ) -> Float[np.ndarray, "n 4"]:
     """Frame boxes `(x, y, w, h)` in the pixels of their crops.
 
-    The DiMP family maps continuous coordinates by the window. ATOM's crops take the centre of the jittered box for
+    The windows map continuous coordinates, as in the DiMP family. ATOM takes the centre of the jittered box for
     the pixel index `(size − 1) / 2`, half a pixel less, whatever was rounded when the window was cut.
     """
     scale = config.size / windows.side[:, None]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import signal
+import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
@@ -61,7 +62,7 @@ def batches(
     workers: int = 0,
     pin_memory: bool = False,
     meter: LoaderMeter | None = None,
-) -> Iterator[TrackingSample]:
+) -> Generator[TrackingSample, None, None]:
     """Endless batches; what is in them depends on the step and the rank alone.
 
     Step s holds the samples from `(s · ranks + rank) · batch` on, so that the batches of all ranks follow each other
@@ -87,7 +88,7 @@ def batches(
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
         collate_fn=_as_it_is,
-        worker_init_fn=_leave_interrupts_to_the_trainer,
+        worker_init_fn=_leave_the_session,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # else every loader would draw a number from the global one
     )
@@ -140,7 +141,7 @@ def _as_it_is(made: T) -> T:
     return made
 
 
-def _leave_interrupts_to_the_trainer(worker: int) -> None:  # noqa: ARG001 - what DataLoader calls
-    """Ctrl-C reaches every process; the trainer finishes its step first, and then ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _leave_the_session(worker: int) -> None:  # noqa: ARG001 - what DataLoader calls
+    """Ctrl-C in the terminal reaches every process of the session; the trainer finishes its step before it ends."""
+    if sys.platform != "win32":
+        os.setsid()

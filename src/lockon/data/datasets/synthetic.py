@@ -180,5 +180,5 @@ def open_synthetic(
         images,
         length=length,
         first_seed=_FIRST_SEED[split],
-        name=f"synthetic-{split}",
+        name=f"synthetic/{split}",
     )
