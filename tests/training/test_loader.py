@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -76,6 +77,7 @@ def test_errors_arrive_as_they_were_raised(workers):
     with pytest.raises(DataError, match="100 sequences in a row") as error:
         next(batches(broken, batch=1, workers=workers))
     assert "Traceback" not in str(error.value)
+    assert not multiprocessing.active_children()
 
 
 def test_skipped_images_come_with_the_batch():

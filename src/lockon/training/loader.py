@@ -94,14 +94,17 @@ def batches(
     )
     meter = meter or LoaderMeter()
     iterator = iter(loader)
-    while True:
-        asked = time.perf_counter()
-        made = _next(iterator)
-        meter.waited += time.perf_counter() - asked
-        if isinstance(made, LockonError):
-            raise made
-        meter.samples += batch
-        yield made._replace(skipped=tuple(made.skipped))  # pinning makes a list of it
+    try:
+        while True:
+            asked = time.perf_counter()
+            made = _next(iterator)
+            meter.waited += time.perf_counter() - asked
+            if isinstance(made, LockonError):
+                raise made
+            meter.samples += batch
+            yield made._replace(skipped=tuple(made.skipped))  # pinning makes a list of it
+    finally:
+        del iterator  # ends the workers; the garbage collector would do it late and in the wrong order
 
 
 class _Steps(Dataset[TrackingSample | LockonError]):
