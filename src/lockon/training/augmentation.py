@@ -104,7 +104,8 @@ def recolour(
 
 def _luma(pixels: Float[Tensor, "frames size size 3"]) -> Float[Tensor, "frames size size 1"]:
     red, green, blue = pixels.split(1, dim=-1)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    luma: Tensor = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return luma
 
 
 def blur(image: UInt8[Tensor, "size size 3"], sigma: float) -> UInt8[Tensor, "size size 3"]:
