@@ -149,11 +149,13 @@ class SyntheticDataset:
 
 
 def open_synthetic(
-    root: Path | None = None,
+    root: str | Path | None = None,
     split: str | None = None,
     *,
     config: SyntheticConfig | None = None,
     length: int = 1_000_000,
+    rebuild: bool = False,  # noqa: ARG001 - there is no index, and so nothing to tell of
+    progress: object = None,  # noqa: ARG001
 ) -> SyntheticDataset:
     """The synthetic world for training (`train`, the default) or for validation (`val`), which share nothing.
 
@@ -163,6 +165,7 @@ def open_synthetic(
         split: `train` or `val`.
         config: how varied the world is.
         length: how many sequences.
+        rebuild, progress: as for data sets on disk.
 
     Raises:
         DataError: there are no images under `root`.
@@ -173,7 +176,7 @@ def open_synthetic(
         raise UnknownNameError("split of the synthetic world", split, _FIRST_SEED)
     images = None
     if root is not None:
-        training, validation = ImageBank.load([root]).split(_HELD_OUT)
+        training, validation = ImageBank.load([Path(root)]).split(_HELD_OUT)
         images = training if split == "train" else validation
     return SyntheticDataset(
         config or SyntheticConfig(),
