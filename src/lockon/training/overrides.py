@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any, TypeVar, get_args, get_origin
 
-from lockon.errors import RecipeError, UnknownNameError
-from lockon.training.plain import choices, field_types, from_plain, join, type_name
+from lockon.errors import LockonError, RecipeError, UnknownNameError
+from lockon.training.plain import choices, field_types, flatten, from_plain, join, to_plain, type_name
 
 T = TypeVar("T")
 
@@ -40,15 +40,23 @@ def _changed(value: Any, declared: Any, steps: list[str], text: str, path: str) 
     if is_dataclass(value) and not isinstance(value, type):
         known = field_types(type(value))
         if step not in known:
-            raise UnknownNameError(f"field of {path or 'the recipe'}", step, known)
+            raise _unknown_field(value, step, path)
         return replace(value, **{step: _changed(getattr(value, step), known[step], rest, text, here)})
     if isinstance(value, tuple) and any(is_dataclass(item) for item in value):
         index = _index(value, step, path)
         item = _changed(value[index], get_args(declared)[0], rest, text, here)
         return (*value[:index], item, *value[index + 1 :])
     if isinstance(value, Mapping) and not rest:
-        return {**value, step: _parse(type(value[step]) if step in value else str, text, here)}
+        return {**value, step: next(iter(_scalar_readings(text)))}
     raise RecipeError(f"{path} is {value!r}, which has no part '{step}'.")
+
+
+def _unknown_field(value: Any, step: str, path: str) -> LockonError:
+    """The error for a field that is not there; it may be one level deeper."""
+    deeper = [place for place, _ in flatten(to_plain(value), path) if place.split(".")[-1] == step]
+    if deeper:
+        return RecipeError(f"{path or 'the recipe'} has no field '{step}'. Did you mean '{deeper[0]}'?")
+    return UnknownNameError(f"field of {path or 'the recipe'}", step, field_types(type(value)))
 
 
 def _index(items: tuple[Any, ...], step: str, path: str) -> int:

@@ -11,7 +11,6 @@ from lockon.data.synthetic import SyntheticConfig
 from lockon.errors import RecipeError
 from lockon.training import plain
 from lockon.training.models import ModelConfig
-from lockon.training.proposals import DensityProposalConfig
 from lockon.training.samples import SampleConfig
 from lockon.training.schedules import Cosine, StepDecay
 from lockon.training.tasks.atom import AtomObjective
@@ -36,7 +35,7 @@ class DataConfig:
     weight: float = 1.0
     """How often samples are drawn from it, relative to the others."""
     root: Path | None = None
-    """Its folder; given on the command line."""
+    """Its folder; the command line gives it."""
     part: Part = "all"
     """Use all clips, those to train on, or those that are held out."""
     held_out: float = 0.1
@@ -60,6 +59,9 @@ class SyntheticData:
     photos: tuple[Path, ...] = ()
     """Folders of photographs; without them the world is procedural."""
     needs_photos: bool = False
+    """Do not train without photographs."""
+    keep: bool = False
+    """Keep the sequences in memory once they are made: for worlds of few."""
     weight: float = 1.0
     """As in `DataConfig`."""
     part: Part = "all"
@@ -105,23 +107,6 @@ class Recipe:
             raise RecipeError(f"recipe '{self.name}' has two parameter groups of one name.")
         if any(not group.lr > 0 for group in self.groups):
             raise RecipeError(f"recipe '{self.name}' has a learning rate that is not positive; remove the group.")
-        _check_proposals(self)
-
-
-def _check_proposals(recipe: Recipe) -> None:
-    """A box loss reads what its proposals must bring along."""
-    if isinstance(recipe.objective, DistillationObjective):
-        return
-    proposals, loss = recipe.samples.proposals, recipe.objective.box
-    needed = "overlap"
-    if isinstance(proposals, DensityProposalConfig):
-        needed = "likelihood" if proposals.truth_first else "divergence"
-    if proposals is None or loss != needed:
-        kind = type(proposals).__name__
-        raise RecipeError(
-            f"recipe '{recipe.name}' has proposals of kind {kind} and the box loss '{loss}'; 'overlap' goes with "
-            "proposals that have overlaps, 'divergence' with densities, 'likelihood' with densities and truth_first."
-        )
 
 
 def as_plain(recipe: Recipe) -> dict[str, Any]:

@@ -266,13 +266,14 @@ LOCKON_S_BACKBONE = replace(
     validation=ValidationConfig(samples=256),
 )
 _SMALL_WORLD = SyntheticConfig(frame_size=(320, 240), length=40, target_size=(30.0, 70.0), clutter=2, distractors=1)
+_FEW = SyntheticData(world=_SMALL_WORLD, length=100, keep=True)
 SMOKE = replace(
     LOCKON_S,
     name="smoke",
     summary="a few minutes of training on a procedural world, to see that everything works",
     model=ModelConfig(constructor="lockon_s", arguments={"width": 12}, from_scratch=True),
-    data=(SyntheticData(world=_SMALL_WORLD, length=100_000),),
-    validation_data=(SyntheticData(world=_SMALL_WORLD, length=12, first_seed=10**9),),
+    data=(_FEW,),
+    validation_data=(replace(_FEW, length=12, first_seed=10**9, part="held_out"),),
     samples=replace(
         LOCKON_S.samples,
         frames=replace(LOCKON_S.samples.frames, train_frames=1, test_frames=1),

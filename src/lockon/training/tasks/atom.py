@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
-from torch import nn
 
 from lockon.networks.tracker_net import TrackerNet, normalise
 from lockon.training.samples import TrackingSample
-from lockon.training.tasks.base import Group, Losses, group_parameters
+from lockon.training.tasks.base import Group, Losses, Task
 from lockon.training.tasks.boxes import BoxLoss, box_loss
 
 
@@ -25,25 +24,19 @@ class AtomObjective:
     ones, as the reference does although nothing in the backbone learns; otherwise the backbone stays as it is."""
 
 
-class AtomTask(nn.Module):
+class AtomTask(Task):
     """ATOM's network and loss.
 
     Args:
         net: the network; its classifier, if any, is not trained.
         objective: the loss.
-        groups: learning rates; the backbone must be in none.
+        groups: learning rates; no gradient reaches the backbone.
     """
 
     def __init__(self, net: TrackerNet, objective: AtomObjective, groups: Sequence[Group]) -> None:
-        super().__init__()
-        self.net = net
+        super().__init__(net, groups)
         self._objective = objective
-        self._groups = group_parameters(self, groups)
         self.train()
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The box head."""
-        return [dict(group) for group in self._groups]
 
     def train(self, mode: bool = True) -> Self:
         """Training mode; of the backbone only if its statistics drift."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lockon.errors import RecipeError
 from lockon.networks.tracker_net import TrackerNet
+from lockon.training.samples import TrackingSample
 
 NET = "net."
 """Prefix of the network's parameters among those of a task."""
@@ -25,21 +27,6 @@ class Losses(NamedTuple):
     """For the log: terms before their weights, detached."""
 
 
-class Task(Protocol):
-    """A network with its loss: the seam between the trainer and what it trains. Tasks are `nn.Module`s."""
-
-    net: TrackerNet
-
-    def __call__(self, batch: Any) -> Losses:
-        """Loss of a batch of samples."""
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """All parameters that learn, for an optimiser: `params`, `lr` and `name` of each group."""
-
-    def train(self, mode: bool = True) -> Any:
-        """Training mode, but for the layers that stay as they are."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
     """Parameters that share a learning rate."""
@@ -50,6 +37,34 @@ class Group:
     decides."""
     lr: float
     """Peak learning rate."""
+
+
+class Task(nn.Module, ABC):
+    """A network with its loss: the seam between the trainer and what it trains.
+
+    Args:
+        net: the network; what is exported.
+        groups: learning rates by prefix of the parameters' names; parameters of no group do not learn.
+        regression: distance of the backbone's features to a teacher's, where one is kept.
+    """
+
+    def __init__(self, net: TrackerNet, groups: Sequence[Group], regression: nn.Module | None = None) -> None:
+        super().__init__()
+        self.net = net
+        self.regression = regression
+        self._groups = group_parameters(self, groups)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All parameters that learn, for an optimiser: `params`, `lr` and `name` of each group."""
+        return [dict(group) for group in self._groups]
+
+    @abstractmethod
+    def forward(self, batch: TrackingSample) -> Losses:
+        """Loss of a batch of samples."""
+
+    def label_maps(self, batch: TrackingSample) -> Float[Tensor, "batch frames rows cols"] | None:  # noqa: ARG002
+        """What score maps are compared with, in the last frames of each sample; None where there are none."""
+        return None
 
 
 def group_parameters(task: nn.Module, groups: Sequence[Group]) -> list[dict[str, Any]]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from lockon.networks.dimp import DimpClassifier
+from lockon.networks.iou_net import STRIDES
 from lockon.networks.resnet import BackboneFeatures
 from lockon.networks.tracker_net import TrackerNet, normalise
 from lockon.training.labels import gaussian_label, label_density
 from lockon.training.objectives import centre_divergence, hinge_loss, iterate_weights
 from lockon.training.samples import TrackingSample
-from lockon.training.tasks.base import Group, Losses, group_parameters
+from lockon.training.tasks.base import Group, Losses, Task
 from lockon.training.tasks.boxes import BoxLoss, box_loss
 from lockon.training.tasks.distillation import FeatureRegression
+
+
+LOSSES = {"hinge": hinge_loss, "divergence": centre_divergence}
+LABELS = {"hinge": gaussian_label, "divergence": label_density}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +56,7 @@ class DimpObjective:
     """How many images of a batch the teacher looks at."""
 
 
-class DimpTask(nn.Module):
+class DimpTask(Task):
     """Network and loss of a tracker of the DiMP family.
 
     Args:
@@ -71,16 +76,9 @@ class DimpTask(nn.Module):
         train_frames: int,
         regression: FeatureRegression | None = None,
     ) -> None:
-        super().__init__()
-        self.net = net
-        self.regression = regression
+        super().__init__(net, groups, regression)
         self._objective, self._train_frames = objective, train_frames
-        self._groups = group_parameters(self, groups)
         self.train()
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """All that learns."""
-        return [dict(group) for group in self._groups]
 
     def train(self, mode: bool = True) -> Self:
         """Training mode, but for the layers with frozen normalisations."""
@@ -118,20 +116,25 @@ class DimpTask(nn.Module):
         self, layer3: Float[Tensor, "batch frames channels rows cols"], boxes: Float[Tensor, "batch frames 4"]
     ) -> Float[Tensor, "iterates"]:
         """Mean loss of the score maps of the test frames, for every filter on the optimiser's way."""
-        classifier, objective = self.net.classifier, self._objective
+        classifier, loss = self.net.classifier, LOSSES[self._objective.classifier]
         assert classifier is not None
         extracted = classifier.extract(layer3.flatten(0, 1)).float().unflatten(0, layer3.shape[:2])
-        count, cells, sigma = self._train_frames, layer3.shape[-1], objective.label_sigma
+        count = self._train_frames
         # The solver runs in full precision: its steps are small differences.
         with torch.autocast(layer3.device.type, enabled=False):
             known, new = extracted[:, :count], extracted[:, count:]
             iterates = self._iterates(classifier, known, boxes[:, :count])
             scores = torch.stack([classifier.score(filters, new) for filters in iterates])
-            if objective.classifier == "hinge":
-                losses = hinge_loss(scores, gaussian_label(boxes[:, count:], cells, sigma))
-            else:
-                losses = centre_divergence(scores, label_density(boxes[:, count:], cells, sigma))
-            return losses.mean(dim=(1, 2))
+            return loss(scores, self._labels(boxes[:, count:], layer3.shape[-1])).mean(dim=(1, 2))
+
+    def _labels(
+        self, boxes: Float[Tensor, "batch frames 4"], cells: int
+    ) -> Float[Tensor, "batch frames {cells+1} {cells+1}"]:
+        return LABELS[self._objective.classifier](boxes, cells, self._objective.label_sigma)
+
+    def label_maps(self, batch: TrackingSample) -> Float[Tensor, "batch frames rows cols"]:
+        """Labels of the test frames."""
+        return self._labels(batch.boxes[:, self._train_frames :], batch.images.shape[2] // STRIDES[4])
 
     def _iterates(
         self,

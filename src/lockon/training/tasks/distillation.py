@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
@@ -16,7 +14,7 @@ from lockon.networks.resnet import BackboneFeatures, ResNet
 from lockon.networks.tracker_net import TrackerNet, normalise
 from lockon.nn.folding import fold_batch_norms
 from lockon.training.samples import TrackingSample
-from lockon.training.tasks.base import Group, Losses, group_parameters
+from lockon.training.tasks.base import Group, Losses, Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +67,7 @@ class FeatureRegression(nn.Module):
         return self._teacher[0]
 
 
-class DistillationTask(nn.Module):
+class DistillationTask(Task):
     """The backbone of a tracker learns from a teacher, on every frame of the samples; its heads wait.
 
     Args:
@@ -78,15 +76,10 @@ class DistillationTask(nn.Module):
         groups: learning rates by prefix of the parameters' names (`regression.` for the adapters).
     """
 
-    def __init__(self, net: TrackerNet, regression: FeatureRegression, groups: Sequence[Group]) -> None:
-        super().__init__()
-        self.net = net
-        self.regression = regression
-        self._groups = group_parameters(self, groups)
+    regression: FeatureRegression
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Backbone and adapters."""
-        return [dict(group) for group in self._groups]
+    def __init__(self, net: TrackerNet, regression: FeatureRegression, groups: Sequence[Group]) -> None:
+        super().__init__(net, groups, regression)
 
     def forward(self, batch: TrackingSample) -> Losses:
         """Unexplained variance, summed over the two layers."""

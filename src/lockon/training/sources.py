@@ -1,0 +1,195 @@
+"""From the data sets that a recipe names, and the folders a user has, to what samples are drawn from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lockon.data.datasets import SequenceDataset, TargetSequence
+from lockon.data.datasets.registry import DATASETS, open_dataset
+from lockon.data.datasets.synthetic import SyntheticDataset
+from lockon.data.synthetic import ImageBank
+from lockon.errors import DataError, RecipeError, UnknownNameError
+from lockon.training.recipe import DataConfig, Part, Recipe, SyntheticData
+from lockon.training.sampling import Source
+
+Data = tuple[DataConfig | SyntheticData, ...]
+
+
+def with_data(
+    recipe: Recipe, roots: Iterable[tuple[str, Path]], *, allow_missing: bool = False
+) -> tuple[Recipe, list[str]]:
+    """A recipe with the folders of its data sets, and lines for the log about what differs from the recipe.
+
+    Args:
+        recipe: what to train.
+        roots: name and folder of data sets; for `synthetic`, folders of photographs (any number). A data set that
+            the recipe does not name joins with weight 1.
+        allow_missing: do without the data sets that have no folder; the others keep their relative weights.
+
+    Raises:
+        RecipeError: A data set of the recipe has no folder, two have the same name, or none is left.
+        UnknownNameError: There is no data set of a name.
+    """
+    folders = _folders_by_name(roots)
+    data, missing = _place(recipe.data, folders)
+    held_out, _ = _place(recipe.validation_data, folders)
+    if missing and not (allow_missing and data):
+        needed = " ".join(f"{name}=FOLDER" for name in missing)
+        raise RecipeError(
+            f"recipe '{recipe.name}' needs {' and '.join(missing)}: pass --data {needed}"
+            + (", or --allow-missing to do without." if data else ".")
+        )
+    joining = tuple(
+        DataConfig(dataset=name, root=folders[name][0])
+        for name in folders
+        if name not in {config.name for config in (*recipe.data, *recipe.validation_data)}
+    )
+    notes = [f"training without {name}, which has no folder" for name in missing]
+    notes += [f"{config.name} joins the data of the recipe with weight 1" for config in joining]
+    if recipe.validation_data and not held_out:
+        notes.append("no validation: its data have no folder")
+    data += joining
+    if notes:
+        notes.append(f"shares of the samples: {shares(data)}")
+    return replace(recipe, data=data, validation_data=held_out), notes
+
+
+def shares(data: Data) -> str:
+    """How often samples come from each data set, as text."""
+    total = sum(config.weight for config in data)
+    return ", ".join(f"{config.name} {config.weight / total:.0%}" for config in data)
+
+
+def _folders_by_name(roots: Iterable[tuple[str, Path]]) -> dict[str, list[Path]]:
+    folders: defaultdict[str, list[Path]] = defaultdict(list)
+    for name, folder in roots:
+        if name not in DATASETS:
+            raise UnknownNameError("data set", name, DATASETS)
+        if folders[name] and name != "synthetic":
+            raise RecipeError(f"data set '{name}' has two folders, {folders[name][0]} and {folder}; give one.")
+        folders[name].append(folder)
+    return dict(folders)
+
+
+def _place(data: Data, folders: dict[str, list[Path]]) -> tuple[Data, list[str]]:
+    """The data sets that have their folders, and the names of the others."""
+    placed: list[DataConfig | SyntheticData] = []
+    missing = []
+    for config in data:
+        given = folders.get(config.name, [])
+        if isinstance(config, SyntheticData):
+            config = replace(config, photos=tuple(given) or config.photos)
+            found = bool(config.photos) or not config.needs_photos
+        else:
+            config = replace(config, root=given[0] if given else config.root)
+            found = config.root is not None
+        if found:
+            placed.append(config)
+        elif config.name not in missing:
+            missing.append(config.name)
+    return tuple(placed), missing
+
+
+def open_sources(data: Data) -> list[Source]:
+    """Open the data sets of a recipe.
+
+    Raises:
+        DataError: A folder is not there, is incomplete, or holds too little.
+    """
+    return [Source(_open_synthetic(c) if isinstance(c, SyntheticData) else _open(c), c.weight) for c in data]
+
+
+def _open(config: DataConfig) -> SequenceDataset:
+    if config.root is None:
+        raise RecipeError(f"data set '{config.dataset}' has no folder: pass --data {config.dataset}=FOLDER")
+    dataset = open_dataset(config.dataset, config.root, config.split)
+    return dataset if config.part == "all" else part_of_clips(dataset, config.part, config.held_out)
+
+
+def _open_synthetic(config: SyntheticData) -> SequenceDataset:
+    images = ImageBank.load(config.photos) if config.photos else None
+    if images is not None and config.part != "all":
+        images = images.split(config.held_out)[config.part == "held_out"]
+    # Whoever tracks held-out sequences needs the truth of every frame; for training a few of each will do.
+    annotated = {"annotated": config.world.length} if config.part == "held_out" else {}
+    world = SyntheticDataset(config.world, images, length=config.length, first_seed=config.first_seed, **annotated)
+    return Remembered(world) if config.keep else world
+
+
+class Remembered:
+    """A data set that keeps its sequences, for those that cost much to make and little to hold.
+
+    Args:
+        dataset: the data set.
+    """
+
+    def __init__(self, dataset: SequenceDataset) -> None:
+        self.name, self.is_video = dataset.name, dataset.is_video
+        self._dataset = dataset
+        self._made: dict[int, TargetSequence] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data set."""
+        return self._dataset.fingerprint
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> TargetSequence:
+        if index not in self._made:
+            self._made[index] = self._dataset[index]
+        return self._made[index]
+
+
+class Selection:
+    """Some of the sequences of a data set.
+
+    Args:
+        dataset: the whole.
+        numbers: of the sequences that are in it.
+        name: of the selection.
+    """
+
+    def __init__(self, dataset: SequenceDataset, numbers: Sequence[int], name: str) -> None:
+        self.name, self.is_video = name, dataset.is_video
+        self._dataset, self._numbers = dataset, tuple(numbers)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the whole data set's and of the choice."""
+        return hashlib.sha256(f"{self._dataset.fingerprint} {self._numbers}".encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> TargetSequence:
+        return self._dataset[self._numbers[index]]
+
+
+def part_of_clips(dataset: SequenceDataset, part: Part, held_out: float) -> Selection:
+    """The clips to train on, or those held out: a share of them, one at least, chosen by their names alone.
+
+    All targets of a clip are on the same side.
+
+    Raises:
+        DataError: There are fewer than two clips.
+    """
+    clips: defaultdict[str, list[int]] = defaultdict(list)
+    for number in range(len(dataset)):
+        sequence = dataset[number]
+        clips[getattr(sequence, "clip", sequence.name)].append(number)
+    if len(clips) < 2:
+        raise DataError(
+            f"'{dataset.name}' has {len(clips)} clip, which cannot be split into training and validation; add clips, "
+            "or train on all without validation: --set data.0.part=all --set validation.samples=0 "
+            "--set validation.sequences=0"
+        )
+    ranked = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
+    count = min(max(1, round(held_out * len(clips))), len(clips) - 1)
+    chosen = ranked[:count] if part == "held_out" else ranked[count:]
+    return Selection(dataset, sorted(number for clip in chosen for number in clips[clip]), f"{dataset.name} ({part})")
