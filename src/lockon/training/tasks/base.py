@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -90,3 +91,8 @@ def group_parameters(task: nn.Module, groups: Sequence[Group]) -> list[dict[str,
         {"params": [p for prefix in group.prefixes for p in members[prefix]], "lr": group.lr, "name": group.name}
         for group in groups
     ]
+
+
+def at_least_float32(values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """The values in single precision where autocast computed them in less."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

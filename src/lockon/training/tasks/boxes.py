@@ -10,6 +10,7 @@ from torch import Tensor
 from lockon.networks.iou_net import BoxScorer
 from lockon.training.objectives import box_divergence, box_likelihood, mean_of_valid, overlap_error
 from lockon.training.proposals import DensityProposals, OverlapProposals
+from lockon.training.tasks.base import at_least_float32
 
 BoxLoss = Literal["overlap", "divergence", "likelihood"]
 """Predicted overlap (ATOM, DiMP), divergence to the label density (PrDiMP), likelihood (`atom_prob_ml`)."""
@@ -39,8 +40,9 @@ def box_loss(
     modulation = head.modulation(layer2[:, 0], layer3[:, 0], boxes[:, 0])
     maps = head.test_features(layer2[:, -scored:].flatten(0, 1), layer3[:, -scored:].flatten(0, 1))
     repeated = [vector.repeat_interleave(scored, dim=0) for vector in modulation]
-    energies = head.predict(repeated, maps, proposals.boxes.flatten(0, 1)).float().unflatten(0, (-1, scored))
-    return mean_of_valid(_loss_per_frame(energies, proposals, kind), boxes[:, -scored:, 0] < NOWHERE)
+    energies = at_least_float32(head.predict(repeated, maps, proposals.boxes.flatten(0, 1)))
+    losses = _loss_per_frame(energies.unflatten(0, (-1, scored)), proposals, kind)
+    return mean_of_valid(losses, boxes[:, -scored:, 0] < NOWHERE)
 
 
 def _loss_per_frame(

@@ -18,7 +18,7 @@ from lockon.networks.tracker_net import TrackerNet, normalise
 from lockon.training.labels import gaussian_label, label_density
 from lockon.training.objectives import centre_divergence, hinge_loss, iterate_weights
 from lockon.training.samples import TrackingSample
-from lockon.training.tasks.base import Group, Losses, Task
+from lockon.training.tasks.base import Group, Losses, Task, at_least_float32
 from lockon.training.tasks.boxes import BoxLoss, box_loss
 from lockon.training.tasks.distillation import FeatureRegression
 
@@ -95,7 +95,7 @@ class DimpTask(Task):
         images = normalise(batch.images.flatten(0, 1).movedim(-1, 1))
         features: BackboneFeatures = self.net.feature_extractor(images)
         layer2, layer3 = (maps.unflatten(0, batch.boxes.shape[:2]) for maps in features)
-        centre = self._centre_losses(layer3, batch.boxes)
+        centre = self.centre_losses(layer3, batch.boxes)
         weights = iterate_weights(
             len(centre),
             initial=objective.initial_weight,
@@ -112,13 +112,13 @@ class DimpTask(Task):
             total = total + objective.teacher_weight * parts["teacher"]
         return Losses(total, {name: value.detach() for name, value in parts.items()})
 
-    def _centre_losses(
+    def centre_losses(
         self, layer3: Float[Tensor, "batch frames channels rows cols"], boxes: Float[Tensor, "batch frames 4"]
     ) -> Float[Tensor, "iterates"]:
         """Mean loss of the score maps of the test frames, for every filter on the optimiser's way."""
         classifier, loss = self.net.classifier, LOSSES[self._objective.classifier]
         assert classifier is not None
-        extracted = classifier.extract(layer3.flatten(0, 1)).float().unflatten(0, layer3.shape[:2])
+        extracted = at_least_float32(classifier.extract(layer3.flatten(0, 1))).unflatten(0, layer3.shape[:2])
         count = self._train_frames
         # The solver runs in full precision: its steps are small differences.
         with torch.autocast(layer3.device.type, enabled=False):
