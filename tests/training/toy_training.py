@@ -19,7 +19,7 @@ from lockon.training.monitor import LOG, Monitor, RunMonitor
 from lockon.training.provenance import Provenance
 from lockon.training.samples import TrackingSample
 from lockon.training.schedules import Cosine
-from lockon.training.tasks.base import Losses, Task
+from lockon.training.tasks.base import Group, Losses, Task
 from lockon.training.trainer import LoopConfig, Trainer
 
 SIZE = 12
@@ -50,10 +50,8 @@ class ToyTask(Task):
     """Find the corner of the square; with dropout, so that random numbers matter."""
 
     def __init__(self, dropout: float = 0.2) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(3)
         with torch.random.fork_rng():
-            self.net = nn.Sequential(
+            net = nn.Sequential(
                 nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(8),
                 nn.ReLU(),
@@ -61,17 +59,16 @@ class ToyTask(Task):
                 nn.Flatten(),
                 nn.Linear(8 * SIZE * SIZE // 4, 2),
             )
-        for parameter in self.net.parameters():
+        generator = torch.Generator().manual_seed(3)
+        for parameter in net.parameters():
             nn.init.normal_(parameter, std=0.1, generator=generator)
+        super().__init__(net, [Group(name="all", prefixes=("",), lr=0.01)])
 
     def forward(self, batch: TrackingSample) -> Losses:
         images = batch.images.flatten(0, 1).movedim(-1, 1).float() / 255
         corners = batch.boxes.flatten(0, 1)[:, :2] / SIZE
         loss = (self.net(images) - corners).square().mean()
         return Losses(loss, {"square": loss.detach()})
-
-    def parameter_groups(self) -> list[dict]:
-        return [{"params": list(self.net.parameters()), "lr": 0.01, "name": "all"}]
 
 
 def toy_trainer(
