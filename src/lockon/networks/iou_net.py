@@ -20,6 +20,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from lockon.nn.folding import fold_batch_norms
 from lockon.nn.layers import conv_bn_relu
@@ -75,6 +76,13 @@ class LinearBlock(nn.Module):
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
         """Embed n feature vectors; the product runs in the type of the weights, the result has that of `x`."""
         embedding: Tensor = self.bn(self.linear(x.to(self.linear.weight.dtype)).to(x.dtype)).relu()
+        return embedding
+
+    def embed(self, pooled: Float[Tensor, "n rows cols channels"]) -> Float[Tensor, "n o"]:
+        """`forward` of maps with the channels last, which it flattens with the channels first."""
+        weight = self.linear.weight.unflatten(1, (-1, *pooled.shape[1:3])).permute(0, 2, 3, 1).flatten(1)
+        product = F.linear(pooled.flatten(1).to(weight.dtype), weight, self.linear.bias)
+        embedding: Tensor = self.bn(product.to(pooled.dtype)).relu()
         return embedding
 
 
@@ -196,8 +204,10 @@ class BoxScorer(nn.Module, ABC):
         readout = self._readout(modulation)
         embeddings = []
         for block, gains, c, origin in zip(self.blocks, readout.gains, *features, strict=True):
-            pooled = prroi_pool(c, _move(boxes, origin), _bins(block), 1 / STRIDES[block])
-            embeddings.append(self._linear_block(block)(_amplify(pooled, gains).flatten(2).flatten(0, 1)))
+            # On the map, and with the channels last from end to end: no copy of the pooled features, forth or back.
+            amplified = c if gains is None else c * gains[:, :, None, None]
+            pooled = prroi_pool(amplified, _move(boxes, origin), _bins(block), 1 / STRIDES[block])
+            embeddings.append(self._linear_block(block).embed(pooled.permute(0, 1, 3, 4, 2).flatten(0, 1)))
         embedding = torch.cat(embeddings, dim=-1).view(*boxes.shape[:2], -1)
         scores: Tensor = (embedding @ readout.weights[:, :, None]).squeeze(-1) + readout.offset[:, None]
         return scores
@@ -334,10 +344,6 @@ def _bins(block: int) -> tuple[int, int]:
 
 def _move(boxes: Tensor, origin_xy: Tensor) -> Tensor:
     return torch.cat([boxes[..., :2] - origin_xy, boxes[..., 2:]], dim=-1)
-
-
-def _amplify(pooled: Tensor, gains: Tensor | None) -> Tensor:
-    return pooled if gains is None else pooled * gains[:, None, :, None, None]
 
 
 def _pack_without_padding(layers: nn.Sequential) -> PackedConv2d:
