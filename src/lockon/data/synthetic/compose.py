@@ -28,6 +28,10 @@ class SyntheticConfig:
     """Smallest and largest square root of the target's box area, in pixels."""
     motion: float = 1.0
     """Factor on how fast things move and change."""
+    motion_spread: float = 0.0
+    """Largest deviation of the log of a sequence's own factor on its speed."""
+    change: float = 1.0
+    """Factor on how far sizes, shapes and attitudes change."""
     photo_share: float = 0.85
     """Probability that an object or a ground is photographic where photographs are given."""
     scene_share: float = 0.4
@@ -41,6 +45,8 @@ class SyntheticConfig:
     """Probability that the target leaves the view once and returns."""
     degradation: float = 1.0
     """Factor on blur, noise and changes of light."""
+    compression_probability: float = 0.0
+    """Probability that the frames are stored with the losses of a JPEG file."""
 
 
 def compose_sequence(config: SyntheticConfig, images: ImageBank | None, seed: int) -> SyntheticSequence:
@@ -71,6 +77,7 @@ def compose_sequence(config: SyntheticConfig, images: ImageBank | None, seed: in
         look_alikes=tuple(layers.index(layer) for layer in near),
         light=_light(rng, 0.25 * config.degradation * rng.random()),
         noise=0.05 * config.degradation * max(0.0, float(rng.uniform(-0.6, 1.0))),
+        quality=int(rng.integers(15, 85)) if rng.random() < config.compression_probability else None,
         defocus=random_wave(rng, 2.0 * config.degradation * max(0.0, float(rng.uniform(-0.8, 1.0))), (15, 100)),
         shake=random_wave(rng, 10.0 * config.degradation * max(0.0, float(rng.uniform(-1.0, 1.0))), (4, 30), 2),
     )
@@ -129,12 +136,13 @@ class _Moves:
     def __init__(self, config: SyntheticConfig, rng: Generator) -> None:
         self._config, self._rng = config, rng
         self._frame = np.array(config.frame_size, dtype=float)
+        self._speed = config.motion * float(np.exp(config.motion_spread * rng.uniform(-1, 1)))
         low, high = config.target_size
         self._size = float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
     def _path(self, centre: Wave, size: float, change: float, **more: object) -> Path:
         """A path with random changes of size, shape and attitude; `change` scales them."""
-        rng = self._rng
+        rng, change = self._rng, change * self._config.change
         turn = (0.15 if rng.random() < 0.7 else 1.5) * change * rng.random()
         return Path(
             centre=centre,
@@ -142,6 +150,7 @@ class _Moves:
             log_aspect=self._wave(0.3 * change * rng.random(), (25, 150)),
             angle=self._wave(turn, (30, 150)),
             bend=self._wave(0.13 * change * rng.random(), (12, 60), 4),
+            tilt=self._wave(0.12 * change * rng.random(), (25, 150), 2),
             **more,  # type: ignore[arg-type]
         )
 
@@ -152,7 +161,7 @@ class _Moves:
         dims: int = 1,
         offset: float | Float[np.ndarray, "dims"] = 0.0,
     ) -> Wave:
-        fast = self._config.motion
+        fast = self._speed
         return random_wave(self._rng, float(amplitude), (period[0] / fast, period[1] / fast), dims, offset)
 
     def ground(self) -> Path:
@@ -165,6 +174,7 @@ class _Moves:
             log_aspect=random_wave(rng, 0.0, (1, 2)),
             angle=self._wave(0.1 * rng.random(), (40, 200)),
             bend=random_wave(rng, 0.0, (1, 2), 4),
+            tilt=random_wave(rng, 0.0, (1, 2), 2),
         )
 
     def target(self) -> Path:
@@ -199,7 +209,7 @@ class _Moves:
         """An object that passes in front of the target once."""
         rng = self._rng
         direction = rng.uniform(0, 2 * np.pi)
-        speed = self._size * rng.uniform(0.04, 0.2) * self._config.motion
+        speed = self._size * rng.uniform(0.04, 0.2) * self._speed
         miss = self._size * rng.uniform(-0.4, 0.4, 2)
         return self._path(
             random_wave(rng, 0.0, (1, 2), 2, miss),

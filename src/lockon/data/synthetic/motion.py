@@ -64,6 +64,8 @@ class Pose:
     """Radians, clockwise as seen on the screen."""
     bend: Float[np.ndarray, "4"]
     """Amplitudes of the deformation modes, in units of half the sprite's extent."""
+    tilt: Float[np.ndarray, "2"]
+    """How much nearer the right and the lower end are than the middle: a turn out of the image plane."""
 
     def axes(self, half_extent: Vector) -> Float[np.ndarray, "2 2"]:
         """Columns: the image vectors of the sprite's u and v half axes."""
@@ -82,6 +84,7 @@ class Path:
     log_aspect: Wave
     angle: Wave
     bend: Wave
+    tilt: Wave
     drift: tuple[float, float] = (0.0, 0.0)
     """Constant velocity in pixels per frame; it adds nothing in frame `drift_from`."""
     drift_from: float = 0.0
@@ -100,6 +103,7 @@ class Path:
             aspect=float(np.exp(self.log_aspect(time)[0])),
             angle=float(self.angle(time)[0]),
             bend=self.bend(time),
+            tilt=self.tilt(time),
         )
 
     def position(self, time: float) -> Vector:
@@ -131,3 +135,14 @@ def unbend_points(uv: Float[np.ndarray, "n 2"], bend: Float[np.ndarray, "4"]) ->
     for _ in range(8):
         deformed = uv - (bend_points(deformed, bend) - deformed)
     return deformed
+
+
+def tilt_points(uv: Float[np.ndarray, "n 2"], tilt: Float[np.ndarray, "2"]) -> Float[np.ndarray, "n 2"]:
+    """Where the points `uv` of a sprite appear when it is tilted: a perspective map that leaves the middle in place."""
+    tilted: Float[np.ndarray, "n 2"] = uv / (1 - uv @ tilt)[:, None]
+    return tilted
+
+
+def untilt_points(uv: Float[np.ndarray, "n 2"], tilt: Float[np.ndarray, "2"]) -> Float[np.ndarray, "n 2"]:
+    """Inverse of `tilt_points`."""
+    return tilt_points(uv, -tilt)

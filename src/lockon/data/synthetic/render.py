@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lockon.data.synthetic.motion import Path, Pose, Wave, unbend_points
+from lockon.data.synthetic.motion import Path, Pose, Wave, tilt_points, unbend_points
 from lockon.data.synthetic.sprites import Levels, Sprite
 
 _EXPOSURE = 0.4
@@ -47,7 +47,8 @@ class View:
 
 def outline_box(sprite: Sprite, pose: Pose) -> Float[np.ndarray, "4"]:
     """Box `(x, y, w, h)` of a sprite's object in image pixels, whatever hides it."""
-    points = unbend_points(sprite.outline, pose.bend) @ pose.axes(sprite.half_extent).T + pose.centre
+    points = tilt_points(unbend_points(sprite.outline, pose.bend), pose.tilt)
+    points = points @ pose.axes(sprite.half_extent).T + pose.centre
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([low, high - low])
 
@@ -67,6 +68,9 @@ def _sample(
     y = view.y[rows, None] - float(pose.centre[1])
     u = float(inverse[0, 0]) * x + float(inverse[0, 1]) * y
     v = float(inverse[1, 0]) * x + float(inverse[1, 1]) * y
+    if pose.tilt.any():
+        depth = 1 + float(pose.tilt[0]) * u + float(pose.tilt[1]) * v
+        u, v = u / depth, v / depth
     if pose.bend.any():
         half, full = math.pi / 2, math.pi
         a, b, c, d = (float(value) for value in pose.bend)
@@ -83,7 +87,7 @@ def _sample(
 
 def _sprite_part(sprite: Sprite, pose: Pose, view: View) -> tuple[slice, slice]:
     axes = pose.axes(sprite.half_extent)
-    reach = np.abs(axes).sum(axis=1) * (1 + np.abs(pose.bend).sum())
+    reach = np.abs(axes).sum(axis=1) * (1 + np.abs(pose.bend).sum()) / (1 - np.abs(pose.tilt).sum())
     return view.part(pose.centre - reach, pose.centre + reach)
 
 

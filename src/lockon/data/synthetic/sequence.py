@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import PIL.Image
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -34,6 +37,8 @@ class SyntheticSequence:
     look_alikes: tuple[int, ...]
     light: Wave
     noise: float
+    quality: int | None
+    """JPEG quality of the frames; None: they are stored without loss."""
     defocus: Wave
     shake: Wave
 
@@ -53,7 +58,20 @@ class SyntheticSequence:
             window: the part, `(x, y, w, h)` in frame pixels; beyond the frame its border is replicated.
             size: height and width of the result in pixels.
         """
-        view = self._view(window, size)
+        if size[1] > window.w:  # a camera has no more pixels than its frames
+            return self._enlarge(index, window, size)
+        return _compress(self._draw(index, self._view(window, size)), self.quality)
+
+    def _enlarge(self, index: int, window: Box, size: tuple[int, int]) -> Image:
+        left, top = math.floor(window.x), math.floor(window.y)
+        right, bottom = math.ceil(window.x + window.w) + 1, math.ceil(window.y + window.h) + 1
+        patch = Box(left, top, right - left, bottom - top)
+        pixels = self._draw(index, self._view(patch, (bottom - top, right - left)))
+        part = (window.x - left, window.y - top, window.x - left + window.w, window.y - top + window.h)
+        image = PIL.Image.fromarray(_compress(pixels, self.quality))
+        return np.array(image.resize((size[1], size[0]), PIL.Image.Resampling.BILINEAR, part))
+
+    def _draw(self, index: int, view: View) -> Image:
         canvas = draw_ground(self.ground, self.ground_path(index), view)
         for layer in self.layers:
             draw_layer(canvas, layer, index, view)
@@ -112,3 +130,12 @@ class SyntheticSequence:
             else:
                 free[rows, columns] *= 1 - pixels[3]
         return whole * free, whole
+
+
+def _compress(image: Image, quality: int | None) -> Image:
+    """What is left of an image after it was stored as a JPEG file."""
+    if quality is None:
+        return image
+    file = io.BytesIO()
+    PIL.Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.array(PIL.Image.open(file))
