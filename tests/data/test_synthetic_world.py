@@ -66,6 +66,48 @@ def test_box_fits_the_mask(seed, bank):
         assert abs(np.array(found) - np.array(told)).max() < 2.5
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_box_fits_the_mask_of_a_strongly_changing_target(seed):
+    sequence = SyntheticWorld(replace(CLEAN, change=2.0, motion=3.0)).sequence(seed)
+    assert max(abs(sequence.layers[sequence.target].path(i).tilt).max() for i in range(20)) > 0.02
+    inside = [i for i in range(20) if Box.parse(sequence.box(i)).x > 1 and sequence.visibility(i) > 0.999]
+    assert inside
+    for i in inside[:5]:
+        assert abs(np.array(mask_box(sequence.mask(i))) - np.array(sequence.box(i))).max() < 2.5
+
+
+def test_a_window_is_no_sharper_than_the_frame():
+    sequence = SyntheticWorld(replace(SMALL, degradation=0.0)).sequence(5)
+    window = sequence.render(4, Box(40.5, 30.25, 16, 12), (96, 128))
+    part = (40.5, 30.25, 56.5, 42.25)
+    expected = Image.fromarray(sequence.frame(4)).resize((128, 96), Image.Resampling.BILINEAR, part)
+    inner = (slice(8, -8), slice(8, -8))
+    assert abs(window.astype(int) - np.array(expected).astype(int))[inner].mean() < 1
+    sharp = abs(np.diff(window.astype(int), axis=1)).max()
+    assert sharp <= abs(np.diff(sequence.frame(4).astype(int), axis=1)).max() / 4
+
+
+def test_compression_loses_a_little():
+    plain = SyntheticWorld(replace(SMALL, degradation=0.0)).sequence(3)
+    frame = replace(plain, quality=30).frame(2).astype(int)
+    assert 0.3 < abs(frame - plain.frame(2)).mean() < 8
+    qualities = [
+        SyntheticWorld(replace(SMALL, compression_probability=0.5)).sequence(seed).quality for seed in range(12)
+    ]
+    assert None in qualities
+    assert any(qualities)
+
+
+def test_sequences_have_their_own_speed():
+    def shortest_period(seed):
+        sequence = SyntheticWorld(replace(CLEAN, motion_spread=1.0)).sequence(seed)
+        return 2 * np.pi / sequence.layers[sequence.target].path.centre.frequency.max()
+
+    periods = [shortest_period(seed) for seed in range(40)]
+    assert min(periods) < 25  # 30 frames at speed 1
+    assert max(periods) > 40
+
+
 def test_window_shows_what_the_frame_shows():
     config = SyntheticConfig(frame_size=(160, 120), length=20, target_size=(40.0, 50.0), degradation=0.0)
     sequence = SyntheticWorld(config).sequence(5)

@@ -138,11 +138,6 @@ def unbend_points(uv: Float[np.ndarray, "n 2"], bend: Float[np.ndarray, "4"]) ->
 
 
 def tilt_points(uv: Float[np.ndarray, "n 2"], tilt: Float[np.ndarray, "2"]) -> Float[np.ndarray, "n 2"]:
-    """Where the points `uv` of a sprite appear when it is tilted: a perspective map that leaves the middle in place."""
+    """Where the points `uv` of a sprite appear when it is tilted: a perspective map around the middle."""
     tilted: Float[np.ndarray, "n 2"] = uv / (1 - uv @ tilt)[:, None]
     return tilted
-
-
-def untilt_points(uv: Float[np.ndarray, "n 2"], tilt: Float[np.ndarray, "2"]) -> Float[np.ndarray, "n 2"]:
-    """Inverse of `tilt_points`."""
-    return tilt_points(uv, -tilt)
