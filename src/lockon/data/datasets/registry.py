@@ -29,6 +29,8 @@ OPENERS = {
     "synthetic": "lockon.data.datasets.synthetic:open_synthetic",
 }
 """Data sets that are opened by a function of their own, called with root, split and options."""
+DATASETS = (*READERS, *OPENERS)
+"""Every name that `open_dataset` knows."""
 
 
 def find_reader(name: str) -> Reader:
@@ -55,7 +57,7 @@ def open_dataset(
     """Open a data set.
 
     Args:
-        name: in `READERS` or `OPENERS`.
+        name: one of `DATASETS`.
         root: folder in which it lies.
         split: by default the first of the reader's.
         rebuild, progress: of its index, see `open_indexed`.
@@ -69,7 +71,7 @@ def open_dataset(
     if name in OPENERS:
         return _opener(name)(root, split, rebuild=rebuild, progress=progress, **options)
     if name not in READERS:
-        raise UnknownNameError("data set", name, (*READERS, *OPENERS))
+        raise UnknownNameError("data set", name, DATASETS)
     return open_indexed(find_reader(name), root, split, options=options, rebuild=rebuild, progress=progress)
 
 
