@@ -41,7 +41,7 @@ def _chosen(dataset: SequenceDataset, tiles: int) -> Iterator[tuple[int, int]]:
     total = len(dataset)
     for number in range(total):
         share = (number + 1) * tiles // total - number * tiles // total
-        frames = np.flatnonzero(dataset[number].visible) if share else []
+        frames = np.flatnonzero(dataset[number].visible if share else [])
         places = (np.arange(share) + 0.5) * len(frames) / max(share, 1)
         for place in dict.fromkeys(int(place) for place in places):
             if place < len(frames):

@@ -142,7 +142,7 @@ def _finished(out: Path) -> list[Shard]:
     Raises:
         DataError: one of them is damaged.
     """
-    shards = []
+    shards: list[Shard] = []
     while (path := shard_path(out, len(shards))).is_file():
         shards.append(Shard.open(path))
     return shards

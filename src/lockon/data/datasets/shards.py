@@ -146,7 +146,8 @@ class PackedSequence:
         return int(self.shard.columns["numbers"][self.position])
 
     def __len__(self) -> int:
-        return self._rows.stop - self._rows.start
+        rows = self._rows
+        return int(rows.stop - rows.start)
 
     def frame(self, index: int) -> Image:
         """Read frame `index`, from 0.
@@ -324,7 +325,6 @@ def _members(file: BinaryIO, path: Path) -> dict[str, dict[str, tuple[int, int]]
         for member in archive:
             key, _, suffix = member.name.partition(".")
             files.setdefault(key, {})[suffix] = (member.offset_data, member.size)
-            archive.members = []  # or all of them stay in memory
     return files
 
 
