@@ -24,7 +24,6 @@ from lockon.data.datasets.check import CheckReport, Finding, Range, check_datase
 from lockon.data.datasets.contact_sheet import contact_sheet
 from lockon.data.datasets.packing import PackConfig, pack
 from lockon.data.datasets.registry import detect_dataset, open_dataset
-from lockon.data.datasets.shards import is_packed
 from lockon.data.synthetic import SyntheticConfig, SyntheticSequence, SyntheticWorld
 from lockon.errors import DataError, OutputError
 from lockon.files import cannot_write, replacing, user_path
@@ -56,7 +55,9 @@ class _Source:
         root = user_path(self.path)
         if not root.is_dir():
             raise DataError(f"there is no folder '{root}'. Check the path.")
-        name = self.as_name or _detect(root)
+        name = self.as_name or detect_dataset(root)
+        if name is None:
+            raise DataError(f"there are no videos and no images in '{root}' or below.")
         options: dict[str, Any] = {}
         if self.first_frame:
             options["first_frame"] = self.first_frame
@@ -70,10 +71,6 @@ class _Source:
             dataset = open_dataset(name, root, self.split, progress=progress, **options)
         print(f"{root} is read as {name}{'' if self.as_name else ' (--as NAME for something else)'}")
         return dataset
-
-
-def _detect(root: Path) -> str:
-    return "shards" if is_packed(root) else detect_dataset(root) or "folder"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Folders as users have them: videos and images, annotation beside, inside and above."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from lockon.data.datasets import folders, video_lengths
 from lockon.data.datasets.folders import open_folder
+from lockon.data.datasets.registry import detect_dataset, open_dataset
 from lockon.errors import DataError
 from video.video_clips import number_in, numbered_image, write_clip
 
@@ -261,3 +263,32 @@ def test_progress_is_told(root):
     open_folder(root, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
     assert folders.open_folder(root).is_video
+
+
+def test_a_folder_is_recognised(root):
+    root.mkdir()
+    assert detect_dataset(root) is None
+    put_images(root / "a" / "b")
+    assert detect_dataset(root) == "folder"
+    put(root / "all.json", COCO)
+    assert detect_dataset(root) == "coco_json"
+    put_video(root / "deep" / "dog.mp4")
+    assert detect_dataset(root) == "folder"
+    assert isinstance(open_dataset("folder", root.parent, "mine", first_frame=0, rebuild=True), folders.FolderDataset)
+
+
+def test_links_are_followed_once(root):
+    put_images(root / "dog")
+    put(root / "dog.csv", TABLE)
+    (root / "dog" / "loop").symlink_to(root)
+    (root / "gone.csv").symlink_to(root / "nowhere")
+    assert names(open_folder(root)) == ["dog"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_folders_that_may_not_be_read(root):
+    put_images(root / "dog")
+    (root / "dog").chmod(0)
+    with pytest.raises(DataError, match="cannot look through"):
+        open_folder(root)
+    (root / "dog").chmod(0o755)

@@ -15,7 +15,7 @@ from lockon.data.datasets import packing, shards
 from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.folders import open_folder
 from lockon.data.datasets.packing import PackConfig, pack
-from lockon.data.datasets.registry import open_dataset
+from lockon.data.datasets.registry import detect_dataset, open_dataset
 from lockon.data.datasets.shards import ShardDataset, is_packed, open_shards
 from lockon.errors import DataError, OutputError
 from video.video_clips import number_in, numbered_image, write_clip
@@ -355,6 +355,8 @@ def test_a_pickled_data_set_is_its_path(out):
     assert same(pickle.loads(pickle.dumps(packed)), packed)
     assert isinstance(packed, ShardDataset)
     assert shards.is_packed(out)
+    assert detect_dataset(out) == "shards"
+    assert same(open_dataset("shards", out.parent, out.name), packed)
     assert not shards.is_packed(out.parent)
 
 

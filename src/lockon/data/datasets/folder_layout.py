@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockon.data.datasets.annotations import ANNOTATION_SUFFIXES, is_annotation
+from lockon.errors import DataError
 from lockon.video.image_files import images_in, is_image_name
 
 VIDEO_SUFFIXES = frozenset(
@@ -54,7 +55,7 @@ def find_layout(root: Path) -> Layout:
     """Look for clips and annotation files in `root` and below; hidden files and folders are left out.
 
     Raises:
-        OSError: a folder cannot be listed.
+        DataError: a folder cannot be listed.
     """
     layout, annotations = Layout([]), []
     for folder, files in _walk(root):
@@ -103,13 +104,28 @@ class _Owners:
         return owner or self._by_stem.get(path.stem)
 
 
+def holds_clips(root: Path, videos_only: bool = False) -> bool:
+    """Whether there is a video in a folder or below, or an image if these count, too."""
+    return any(
+        path.suffix.lower() in VIDEO_SUFFIXES or (not videos_only and is_image_name(path))
+        for _, files in _walk(root)
+        for path in files
+    )
+
+
 def _walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Folders with their visible files, sorted; not into folders of masks."""
+    """Folders with their visible files, sorted; not into folders of masks, and into none twice through links."""
 
     def stop(error: OSError) -> None:
-        raise error
+        raise DataError(f"cannot look through '{error.filename}': {error.strerror}.") from error
 
+    been: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(root, onerror=stop, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in been:
+            folders.clear()
+            continue
+        been.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if name[0] != "." and name.casefold() not in MASK_FOLDERS)
         yield Path(folder), [Path(folder, name) for name in sorted(files) if name[0] != "."]
 

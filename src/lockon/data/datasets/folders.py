@@ -129,10 +129,7 @@ def open_folder(
     root = user_path(root) / (split or "")
     if not root.is_dir():
         raise DataError(f"there is no folder '{root}'; give the folder in which the videos lie.")
-    try:
-        layout = find_layout(root)
-    except OSError as error:
-        raise DataError(f"cannot look through '{root}': {error.strerror or error}.") from error
+    layout = find_layout(root)
     if not layout.clips:
         raise DataError(f"there are no videos and no images in '{root}' or below.")
     reading = _Reading(root, layout, first_frame, VideoLengths(rebuild))

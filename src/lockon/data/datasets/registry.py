@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lockon.data.datasets.base import SequenceDataset
+from lockon.data.datasets.folder_layout import holds_clips
 from lockon.data.datasets.index import Progress, Reader, open_indexed
+from lockon.data.datasets.shards import is_packed
 from lockon.errors import UnknownNameError
 
 READERS = (
@@ -82,5 +84,10 @@ def _opener(name: str) -> Callable[..., SequenceDataset]:
 
 
 def detect_dataset(root: Path) -> str | None:
-    """The reader for what lies in a folder, by files that tell the layouts apart; None where none is found."""
-    return next((name for name in READERS if find_reader(name).recognises(root)), None)
+    """What lies in a folder, by files that tell the layouts apart; None where there is nothing to see."""
+    if is_packed(root):
+        return "shards"
+    name = next((name for name in READERS if find_reader(name).recognises(root)), None)
+    if name == "coco_json" and holds_clips(root, videos_only=True):
+        return "folder"  # its JSON is about frames of videos, which only that one reads
+    return name or ("folder" if holds_clips(root) else None)

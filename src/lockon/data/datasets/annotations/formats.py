@@ -56,8 +56,11 @@ def is_annotation(path: Path) -> bool:
     suffix = path.suffix.lower()
     if path.name.startswith(".") or suffix not in ANNOTATION_SUFFIXES:
         return False
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return True  # whoever reads it will say what is wrong
     if suffix == ".json":
         return any(f'"{word}"'.encode() in head for word in ("images", "annotations", "videos", JSON_FORMAT))
     return suffix != ".xml" or b"<annotations" in head
