@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from data.datasets.layouts import make_davis
@@ -127,6 +130,13 @@ def test_masks_of_several_targets_of_a_training_set(tmp_path, out):
     frames = {dataset[n].frame_path(i) for n in range(len(dataset)) for i in range(len(dataset[n]))}
     assert sum(name.endswith(".jpg") for name in files) == len(frames) < sum(map(len, dataset))
     assert any(name.endswith(".1.png") for name in files)
+
+
+@given(arrays(np.float32, 4, elements=st.floats(-1e6, 1e6, width=32)))
+def test_boxes_are_written_in_the_shortest_text_that_reads_back_the_same(box):
+    text = json.dumps(packing._plain(box, packing._Picture(b"", 1.0, 1.0)))
+    np.testing.assert_array_equal(np.array(json.loads(text), np.float32), box)
+    assert all(len(number) <= 14 for number in text.strip("[]").split(", "))
 
 
 @dataclass
