@@ -112,7 +112,7 @@ class SyntheticDataset:
         length: int,
         first_seed: int = 0,
         name: str = "synthetic",
-        annotated: int = 24,
+        annotated: int = 16,
         min_visibility: float = 0.4,
     ) -> None:
         if length < 1 or first_seed < 0:
