@@ -25,7 +25,7 @@ _GAP_GROWTH = 5
 _BLIND_DRAWS = 64
 """Sequences drawn at random before the whole data set is searched for one that will do."""
 
-Numbers = Int[np.ndarray, "frames"]
+Numbers = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
