@@ -18,6 +18,7 @@ from lockon.apps.doctor import Doctor
 from lockon.apps.interrupts import INTERRUPTED
 from lockon.apps.models import Models
 from lockon.apps.track import Track
+from lockon.apps.train import Train
 from lockon.errors import LockonError
 
 DESCRIPTION = """Mark any object in the first frame of a video and follow it to the last.
@@ -29,6 +30,7 @@ Command = (
     | Annotated[Demo, subcommand("demo")]
     | Models
     | Data
+    | Annotated[Train, subcommand("train")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Doctor, subcommand("doctor")]
 )

@@ -85,7 +85,7 @@ class RunMonitor(Monitor):
         """Cut the log after the position, and show it."""
         (self._folder / PICTURES).mkdir(parents=True, exist_ok=True)
         self._log.cut(position.step)
-        self.close()
+        self._end_files()
         try:
             self._board = Board(self._folder / BOARD, position.step)
         except MissingExtraError as error:
@@ -108,10 +108,7 @@ class RunMonitor(Monitor):
         self._record("validation", position, figures)
         merits = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         self.tell(f"validation after step {position.step}: {merits}")
-        try:
-            draw_curves(self._folder / LOG, self._folder / PICTURES / "curves.png")
-        except (MissingExtraError, OutputError) as error:
-            self._do_without(error)
+        self._draw_curves()
 
     def batch(self, position: Position, task: Task, batch: Any) -> None:
         """A picture of the samples."""
@@ -135,7 +132,7 @@ class RunMonitor(Monitor):
 
     def tell(self, sentence: str) -> None:
         """A line of the terminal."""
-        self._console.print(sentence, highlight=False, markup=False)
+        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     def flush(self) -> None:
         """Put on disk what TensorBoard has not written yet."""
@@ -143,7 +140,17 @@ class RunMonitor(Monitor):
             self._board.flush()
 
     def close(self) -> None:
-        """End the progress bar and TensorBoard's file."""
+        """Draw the curves; end the progress bar and TensorBoard's file."""
+        self._draw_curves()
+        self._end_files()
+
+    def _draw_curves(self) -> None:
+        try:
+            draw_curves(self._folder / LOG, self._folder / PICTURES / "curves.png")
+        except (MissingExtraError, OutputError) as error:
+            self._do_without(error)
+
+    def _end_files(self) -> None:
         self._progress.stop()
         if self._board is not None:
             self._board.close()

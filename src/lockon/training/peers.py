@@ -58,6 +58,11 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def is_first() -> bool:
+    """Whether this is the first process, the one that talks; known before and after they are joined, too."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def on_this_machine() -> int:
     """How many of the processes share this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -79,6 +84,16 @@ def gathered(values: Tensor) -> list[Tensor]:
     everyone = [torch.empty_like(values) for _ in range(count())]
     dist.all_gather(everyone, values)
     return everyone
+
+
+@contextmanager
+def first_goes_ahead(device: torch.device) -> Iterator[None]:
+    """Let the first process do something before the others do the same."""
+    if rank() > 0:
+        total(torch.zeros(1, device=device))
+    yield
+    if rank() == 0:
+        total(torch.zeros(1, device=device))
 
 
 def first_says(data: bytes | None, device: torch.device) -> bytes | None:

@@ -101,7 +101,7 @@ def draw_curves(log: Path, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("a picture of the curves", "train") from error
-    entries = read_log(log)
+    entries = read_log(log) if log.exists() else []
     merits = [entry for entry in entries if entry["kind"] == "validation"]
     tracked = any("auc" in entry for entry in merits)
     figure = Figure(figsize=(10, 4) if tracked else (6, 4), layout="constrained")

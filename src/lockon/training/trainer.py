@@ -184,7 +184,6 @@ class Trainer:
 
     def _train(self, should_stop: Callable[[], bool]) -> bool:
         """Take steps; whether the run came to its end."""
-        self._monitor.begin(self._position)
         with closing(self._stream(self._drawn)) as batches:
             self._meter.reset()
             while self._step < self._position.steps:
@@ -314,6 +313,7 @@ class Trainer:
                 self._monitor.tell(f"changed: {line}")
             self._restore(saved)
             self._monitor.tell(f"going on after step {self._step} of {self._position.steps}")
+        self._monitor.begin(self._position)
         if peers.count() > 1:
             cards = [self._device] if self._device.type == "cuda" else None
             # Parameters may take no part in a step: those of layers that no tracker evaluates.
@@ -406,6 +406,7 @@ class Trainer:
             ) from error
         self._restore(saved)
         self._drawn = beyond
+        self._monitor.begin(self._position)
         self._monitor.tell(f"{error}; {kept}. Going on from there with later samples.")
 
 

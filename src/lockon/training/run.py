@@ -1,0 +1,244 @@
+"""A whole training run: from a recipe to a model that tracks, in one folder."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lockon.errors import CheckpointError, TrainingError
+from lockon.files import cannot_write, replacing
+from lockon.tracking import PRESETS
+from lockon.training import peers
+from lockon.training.building import build_task
+from lockon.training.loader import LoaderMeter, batches
+from lockon.training.monitor import Monitor, RunMonitor
+from lockon.training.provenance import Provenance, code_version
+from lockon.training.recipe import Recipe, as_plain, from_plain
+from lockon.training.samples import TrackingSample, TrackingSamples
+from lockon.training.sampling import Source
+from lockon.training.sources import open_sources
+from lockon.training.trainer import CHECKPOINTS, Outcome, Stream, Trainer, steps_per_epoch
+from lockon.training.validation import Validation, hold_out
+from lockon.zoo import Card, find_entry, write_model
+
+ABOUT = "run.json"
+MODEL = "model.safetensors"
+_PLACES = frozenset({"root", "photos"})
+"""Of data: what they are is known by their fingerprints, wherever they lie."""
+_HABITS = frozenset({"workers", "log_every", "checkpoint_minutes", "checkpoint_steps", "keep_last", "retries"})
+"""Fields of the loop that change nothing of what is learned."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """What came of a run."""
+
+    outcome: Outcome
+    model: Path | None
+    """The trained model; None where the run was asked to stop before its end."""
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    device: str = "cpu",
+    *,
+    resume: bool = False,
+    force: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Finished:
+    """Train by a recipe; under `torchrun` together with the other processes.
+
+    Args:
+        recipe: with the folders of its data sets (`lockon.training.sources.with_data`).
+        folder: gets checkpoints, log, pictures, and in the end the model.
+        device: `cpu`, `cuda` (of several processes, each has its own card), or `auto`.
+        resume: go on with the run in the folder.
+        force: see `Trainer.run`.
+        should_stop: see `Trainer.run`.
+
+    Raises:
+        LockonError: before the first step where recipe, data, weights or folder do not fit; see `Trainer.run` also.
+    """
+    check_folder(folder, resume=resume)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    with peers.joined(device) as own:
+        task = build_task(recipe)
+        with peers.first_goes_ahead(own):  # and leaves the index of the data sets to the others
+            training, validation = open_sources(recipe.data), open_sources(recipe.validation_data)
+        provenance = _provenance(recipe, training, validation)
+        monitor: Monitor = Monitor()
+        if peers.rank() == 0:
+            _write_about(folder, recipe, provenance, begin=not resume or force)
+            monitor = RunMonitor(folder, recipe.name)
+        meter = LoaderMeter()
+        trainer = Trainer(
+            task,
+            _stream(TrackingSamples(training, recipe.samples, seed=recipe.seed), recipe, own, meter),
+            loop=recipe.loop,
+            schedule=recipe.schedule,
+            folder=folder,
+            provenance=provenance,
+            device=own,
+            seed=recipe.seed,
+            validation=_validation(recipe, validation, own),
+            monitor=monitor,
+            meter=meter,
+        )
+        outcome = trainer.run(resume=resume, force=force, should_stop=should_stop)
+        model = folder / MODEL
+        if outcome.finished and peers.rank() == 0:
+            export(recipe, outcome, provenance, model)
+    return Finished(outcome=outcome, model=model if outcome.finished else None)
+
+
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Check that a run can begin in a folder, or go on.
+
+    Raises:
+        TrainingError: a run is there and is not to go on, or is not there and is.
+    """
+    there = any((folder / CHECKPOINTS).glob("step-*.json"))
+    if there and not resume:
+        raise TrainingError(
+            f"{folder} holds a run. Go on with it (--resume), or begin another in another folder (--out)."
+        )
+    if resume and not there and not (folder / ABOUT).exists():
+        raise TrainingError(f"there is no run in {folder} to go on with. Check --out, or begin one without --resume.")
+
+
+def recipe_of(folder: Path) -> Recipe:
+    """The recipe of the run in a folder.
+
+    Raises:
+        TrainingError: there is none.
+        CheckpointError: it cannot be read.
+    """
+    path = folder / ABOUT
+    if not path.is_file():
+        raise TrainingError(f"there is no run in {folder}: it has no {ABOUT}. Check --out.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error!r}. Name the recipe on the command line.") from error
+    return from_plain(values)
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe decides what is learned."""
+    plain = as_plain(recipe)
+    for name in ("data", "validation_data"):
+        plain[name] = [{key: value for key, value in each.items() if key not in _PLACES} for each in plain[name]]
+    plain["loop"] = {key: value for key, value in plain["loop"].items() if key not in _HABITS}
+    return plain
+
+
+def export(recipe: Recipe, outcome: Outcome, provenance: Provenance, path: Path) -> None:
+    """Write the network as a model that `lockon track --tracker PATH` takes, with a card that says how it was made.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    prefix = "net."
+    weights = {
+        name.removeprefix(prefix): value.cpu() for name, value in outcome.weights.items() if name.startswith(prefix)
+    }
+    card = Card(
+        constructor=recipe.model.constructor,
+        arguments=recipe.model.arguments,
+        tracker=recipe.tracker,
+        licence="yours to say; mind the terms of the training data and of the weights that training began with",
+        origin=f"trained with Lockon {provenance.code} by the recipe '{recipe.name}'",
+        details={
+            "trained": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "steps": outcome.position.step,
+            "weights": "average" if recipe.loop.ema_decay is not None else "last step",
+            "began_with": _beginning(recipe),
+            "data": provenance.data,
+            "validation": outcome.history,
+            "processes": provenance.processes,
+            "recipe": as_plain(recipe),
+        },
+    )
+    write_model(path, weights, card)
+
+
+def _beginning(recipe: Recipe) -> str:
+    model = recipe.model
+    if model.finetune is not None:
+        entry = find_entry(recipe.tracker)
+        return f"{model.finetune} ({entry.weights.origin}; licence: {entry.weights.licence})"
+    return "random weights" if model.pretrained is None else f"backbone from {model.pretrained.name}"
+
+
+def _provenance(recipe: Recipe, training: list[Source], validation: list[Source]) -> Provenance:
+    named = {"training": training, "validation": validation}
+    data = {
+        f"{part}.{number}.{source.dataset.name}": source.dataset.fingerprint
+        for part, sources in named.items()
+        for number, source in enumerate(sources)
+    }
+    return Provenance(recipe=identity(recipe), data=data, processes=peers.count(), code=code_version())
+
+
+def _write_about(folder: Path, recipe: Recipe, provenance: Provenance, *, begin: bool) -> None:
+    path = folder / ABOUT
+    if path.exists() and not begin:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    about: Mapping[str, Any] = {**provenance.plain(), "recipe": as_plain(recipe)}
+    with replacing(path) as part:
+        part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _workers(recipe: Recipe) -> int:
+    """Processes that make samples for this one."""
+    if recipe.loop.workers is not None:
+        return recipe.loop.workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, max(1, cores // peers.on_this_machine()))
+
+
+def _stream(samples: TrackingSamples, recipe: Recipe, device: torch.device, meter: LoaderMeter | None) -> Stream:
+    """Batches of this process from a given one on."""
+
+    def stream(first: int) -> Generator[TrackingSample]:
+        return batches(
+            samples,
+            batch=recipe.loop.batch,
+            first_step=first,
+            rank=peers.rank(),
+            ranks=peers.count(),
+            workers=_workers(recipe),
+            pin_memory=device.type == "cuda",
+            meter=meter,
+        )
+
+    return stream
+
+
+def _validation(recipe: Recipe, sources: list[Source], device: torch.device) -> Validation | None:
+    config = recipe.validation
+    if not sources or not (config.samples or config.sequences):
+        return None
+    samples = TrackingSamples(sources, recipe.samples, seed=recipe.seed, augment=False)
+    stream = _stream(samples, recipe, device, None)
+    number = -(-config.samples // (recipe.loop.batch * peers.count()))
+    held_out = hold_out([source.dataset for source in sources], config)
+
+    def some() -> Generator[TrackingSample]:
+        yield from islice(stream(0), number)
+
+    return Validation(some, held_out, PRESETS[recipe.tracker], recipe.tracker)
