@@ -90,7 +90,7 @@ def test_a_window_is_no_sharper_than_the_frame():
 def test_compression_loses_a_little():
     plain = SyntheticWorld(replace(SMALL, degradation=0.0)).sequence(3)
     frame = replace(plain, quality=30).frame(2).astype(int)
-    assert 0.3 < abs(frame - plain.frame(2)).mean() < 8
+    assert 0.3 < abs(frame - plain.frame(2)).mean() < 20
     qualities = [
         SyntheticWorld(replace(SMALL, compression_probability=0.5)).sequence(seed).quality for seed in range(12)
     ]
