@@ -60,14 +60,21 @@ def test_a_name_that_is_wrong_brings_up_the_nearest(tmp_path):
 
 def test_data_sets_with_a_function_of_their_own_are_opened_by_it(tmp_path, monkeypatch):
     module = types.ModuleType("openers_of_a_test")
-    module.open_it = lambda root, split, **options: (root, split, options)
+    module.with_index = lambda root, split, *, size=1, rebuild, progress: (root, split, size, rebuild, progress)
+    module.without = lambda root, split: (root, split)
     monkeypatch.setitem(sys.modules, "openers_of_a_test", module)
-    monkeypatch.setitem(OPENERS, "it", "openers_of_a_test:open_it")
-    assert open_dataset("it", tmp_path, "a", size=3) == (
-        tmp_path,
-        "a",
-        {"rebuild": False, "progress": None, "size": 3},
-    )
+    monkeypatch.setitem(OPENERS, "folder", "openers_of_a_test:with_index")
+    monkeypatch.setitem(OPENERS, "synthetic", "openers_of_a_test:without")
+    assert open_dataset("folder", tmp_path, "a", size=3, rebuild=True) == (tmp_path, "a", 3, True, None)
+    assert open_dataset("synthetic", tmp_path, rebuild=True, progress=print) == (tmp_path, None)
+    with pytest.raises(DataError, match="folder has no option 'length'; its options: size"):
+        open_dataset("folder", tmp_path, length=3)
+
+
+@pytest.mark.parametrize("name", OPENERS)
+def test_their_functions_are_there(name, tmp_path):
+    with pytest.raises(DataError, match="has no option 'nonsense'"):
+        open_dataset(name, tmp_path, nonsense=1)
 
 
 def test_a_path_as_users_write_it(tmp_path, monkeypatch):

@@ -67,9 +67,8 @@ def scan_annotations(dataset: str, root: Path, annotations: Path, folder: str) -
     Raises:
         DataError: the file cannot be read, or is another kind of JSON.
     """
-    text = read_text(annotations)
+    content = _content(annotations)
     try:
-        content = json.loads(text)
         images = {image["id"]: image for image in content.get("images", [])}
         videos = {video["id"]: video for video in content.get("videos", [])}
         entries = [entry for entry in content["annotations"] if not entry.get("iscrowd")]
@@ -87,6 +86,14 @@ def scan_annotations(dataset: str, root: Path, annotations: Path, folder: str) -
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"'{annotations}' is not laid out as COCO annotations are: {error!r}.") from error
     return Scan(clips, (annotations, root / folder))
+
+
+def _content(path: Path) -> Any:
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"'{path}' is not JSON: {error}. Get it again.") from error
 
 
 class _Source:

@@ -21,6 +21,7 @@ from lockon.data.datasets.building import IndexBuilder
 from lockon.data.datasets.columns import write_columns
 from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.indexed import IndexedDataset
+from lockon.data.datasets.layout import check_options
 from lockon.data.datasets.records import Clip, Issue, Record, Scan
 from lockon.errors import DataError
 from lockon.files import cannot_write, lockon_home, one_at_a_time, replacing, user_path
@@ -82,10 +83,7 @@ def open_indexed(
     place = user_path(root).resolve()
     if not place.exists():
         raise DataError(f"there is no folder '{place}'; give the folder in which {reader.name} lies.")
-    for name in options or {}:
-        if name not in reader.options:
-            known = ", ".join(reader.options) or "none"
-            raise DataError(f"{reader.name} has no option '{name}'; its options: {known}.")
+    check_options(reader.name, options or {}, reader.options)
     texts = {name: str(value) for name, value in (options or {}).items()}
     request = _Request(reader, place, split or reader.splits[0], texts)
     path = request.path

@@ -28,6 +28,18 @@ def check_split(dataset: str, split: str, splits: Iterable[str]) -> None:
         raise UnknownNameError(f"split of {dataset}", split, splits)
 
 
+def check_options(dataset: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check that a data set has the options that are given.
+
+    Raises:
+        DataError: it has not; the message names those it has.
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            raise DataError(f"{dataset} has no option '{name}'; its options: {', '.join(names) or 'none'}.")
+
+
 def subfolders(folder: Path) -> list[Path]:
     """Folders in a folder by name; none where it cannot be read."""
     try:

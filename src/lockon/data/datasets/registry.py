@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from lockon.data.datasets.base import SequenceDataset
 from lockon.data.datasets.folder_layout import holds_clips
 from lockon.data.datasets.index import Progress, Reader, open_indexed
+from lockon.data.datasets.layout import check_options
 from lockon.data.datasets.shards import is_packed
 from lockon.errors import UnknownNameError
 
@@ -32,7 +34,7 @@ OPENERS = {
 }
 """Data sets that are opened by a function of their own, called with root, split and options."""
 DATASETS = (*READERS, *OPENERS)
-"""Every name that `open_dataset` knows."""
+"""Names of all data sets."""
 
 
 def find_reader(name: str) -> Reader:
@@ -67,14 +69,19 @@ def open_dataset(
 
     Raises:
         UnknownNameError: there is no such data set or split.
-        DataError: the data set is not there, or is not laid out as expected.
+        DataError: the data set is not there, is not laid out as expected, or has no such option.
         OutputError: its index cannot be written.
     """
-    if name in OPENERS:
-        return _opener(name)(root, split, rebuild=rebuild, progress=progress, **options)
-    if name not in READERS:
+    if name not in DATASETS:
         raise UnknownNameError("data set", name, DATASETS)
-    return open_indexed(find_reader(name), root, split, options=options, rebuild=rebuild, progress=progress)
+    if name in READERS:
+        return open_indexed(find_reader(name), root, split, options=options, rebuild=rebuild, progress=progress)
+    opener = _opener(name)
+    known = list(signature(opener).parameters)[2:]
+    of_index = {"rebuild": rebuild, "progress": progress}
+    check_options(name, options, [option for option in known if option not in of_index])
+    # The synthetic world has no index.
+    return opener(root, split, **{key: value for key, value in of_index.items() if key in known}, **options)
 
 
 def _opener(name: str) -> Callable[..., SequenceDataset]:
