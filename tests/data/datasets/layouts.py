@@ -69,7 +69,7 @@ def make_got10k(root):
     """Three training sequences and one for validation."""
     train = [f"GOT-10k_Train_{number:06d}" for number in (1, 2, 3)]
     write(root / "train" / "list.txt", "\n".join(train) + "\n")
-    got10k_sequence(root / "train" / train[0], absence=(0, 1, 0, 0), cover=(8, 0, 0, 1))
+    got10k_sequence(root / "train" / train[0], absence=(0, 1, 0, 0), cover=(8, 3, 0, 1))
     got10k_sequence(root / "train" / train[1], category="boat")
     got10k_sequence(root / "train" / train[2])
     write(root / "val" / "list.txt", "GOT-10k_Val_000001\n")

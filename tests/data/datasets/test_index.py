@@ -221,11 +221,12 @@ def wait_for(path, order):
 
 
 def test_boxes_without_area_are_not_visible_and_counted(root, reading):
-    rows = [(1, 2, 20, 10), (1, 2, 0, 10), (1, 2, 20, -1), ("inf", 2, 20, 10)]
+    rows = [(1, 2, 20, 10), (1, 2, 0, 10), (1, 2, 20, -1), ("inf", 2, 20, 10), ("nan",) * 4]
     write(root / "b.txt", lines(rows))
+    picture(root / "b" / "0005.png", 5)
     sequence = reading(root)[1]
-    assert sequence.visible.tolist() == [True, False, False, False]
-    np.testing.assert_array_equal(np.isnan(sequence.boxes).all(axis=1), [False, True, True, True])
+    assert sequence.visible.tolist() == [True, False, False, False, False]
+    np.testing.assert_array_equal(np.isnan(sequence.boxes).all(axis=1), [False, True, True, True, True])
     assert [(issue.kind, issue.count) for issue in reading(root).issues] == [("boxes", 3)]
     assert "first in frame 1" in reading(root).issues[0].text
 

@@ -66,6 +66,12 @@ def test_a_broken_annotation_leaves_one_video_out(tmp_path, text):
     assert [issue.kind for issue in dataset.issues] == ["left out"]
 
 
+def test_a_missing_first_frame_does_not_shift_the_boxes(tmp_path):
+    (make_trackingnet(tmp_path) / "TRAIN_0" / "frames" / "v0_a-b" / "0.jpg").unlink()
+    (sequence,) = open_dataset("trackingnet", tmp_path, "train_0")
+    assert (len(sequence), number_of(sequence.frame(0)), sequence.boxes[0, 0]) == (11, 1, 1.5)
+
+
 def test_boxes_of_no_size_are_not_visible(tmp_path):
     make_trackingnet(tmp_path)
     rows = [(1, 2, 3, 4)] * 11 + [(1, 2, 3, 0)]

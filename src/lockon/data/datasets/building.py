@@ -93,7 +93,8 @@ def _checked_boxes(record: Record) -> tuple[NDArray[np.float32], NDArray[np.bool
     good = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
     if good.all():
         return boxes, record.visible, []
+    # NaN says that there is no box; anything else that is none is a mistake.
+    bad = np.flatnonzero(record.visible & ~good & ~np.isnan(boxes).all(axis=1))
     boxes[~good] = np.nan
-    bad = np.flatnonzero(record.visible & ~good)
     text = f"'{record.name}' has {len(bad)} boxes without area, the first in frame {bad[0]}." if len(bad) else ""
     return boxes, record.visible & good, [Issue(record.name, "boxes", len(bad), text)] if text else []

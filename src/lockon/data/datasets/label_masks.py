@@ -43,8 +43,9 @@ def object_records(
     boxes: dict[int, NDArray[np.float64]] = defaultdict(lambda: np.full((len(numbers), 4), np.nan))
     for index, number in enumerate(numbers.tolist()):
         pixels = read_labels(root / (labels.pattern % number))
-        for label in sorted(set(np.unique(pixels).tolist()) - {BACKGROUND, VOID}):
-            boxes[label][index] = box_of_mask(pixels == label)
+        for label in np.flatnonzero(np.bincount(pixels.ravel())).tolist():
+            if label not in {BACKGROUND, VOID}:
+                boxes[label][index] = box_of_mask(pixels == label)
     for label in sorted(boxes):
         yield Record(
             name=f"{name}/{label}",

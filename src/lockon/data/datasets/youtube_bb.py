@@ -94,7 +94,6 @@ def _read(root: Path, segment: _Segment, values: array[float], folder: Path) -> 
     if isinstance(frames.keys, tuple):
         raise DataError(f"the images in '{folder}' are not named by their time in milliseconds, all in one way.")
     moments = np.frombuffer(values).reshape(-1, _VALUES)
-    moments = moments[np.argsort(moments[:, 0], kind="stable")]
     times, lines, rows = np.intersect1d(moments[:, 0].astype(int), frames.keys, return_indices=True)
     name = segment.folder_names[0]
     if len(times) < len(moments):
