@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -110,6 +111,18 @@ def test_what_cannot_work_is_refused(lockon, mine, arguments, message):
     assert message in outcome.err
 
 
+@pytest.mark.parametrize("name", ["dog.json", "dog.csv"])
+def test_what_was_tracked_is_data(lockon, mine, untrained, name):
+    (mine / "dog.csv").unlink()
+    save = ["--save", mine / name, "--no-video", "--start", 2]
+    assert lockon("track", mine / "dog.mp4", "--box", "40,50,24,24", "--tracker", untrained, *save).status == 0
+    (mine / "dog.state.safetensors").unlink(missing_ok=True)
+    (dog,) = open_folder(mine)
+    assert dog.boxes[2].tolist() == [40, 50, 24, 24]
+    assert np.isnan(dog.boxes[:2]).all()
+    assert not np.isnan(dog.boxes[2:]).any()
+
+
 def test_pack_and_check_what_was_packed(lockon, mine):
     outcome = lockon("data", "pack", mine, "packed")
     assert (outcome.status, outcome.err) == (0, "")
@@ -143,6 +156,7 @@ def test_unreadable_frames_are_packed_without_picture_and_told(lockon):
     assert open_shards("packed")[0].frame(0).shape == (24, 32, 3)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_whole_shards_and_says_how_to_go_on(tmp_path):
     picture = tmp_path / "noise.png"
     Image.effect_noise((640, 480), 50).save(picture)

@@ -157,6 +157,15 @@ def test_of_several_files_one_counts_and_it_is_said(root):
     assert dataset.notes == ("'dog' is annotated by 'dog.csv'; 'dog.txt', 'all.json' left aside.",)
 
 
+def test_groundtruth_comes_before_other_files(root):
+    put_images(root / "dog")
+    put(root / "dog" / "groundtruth.txt", "1,2,3,4\n" * 4)
+    put(root / "dog" / "tracked.csv", TABLE)
+    dataset = open_folder(root)
+    assert dataset[0].visible.all()
+    assert dataset.notes == ("'dog' is annotated by 'groundtruth.txt'; 'tracked.csv' left aside.",)
+
+
 def test_a_video_and_a_folder_of_one_name(root):
     put_video(root / "dog.mp4")
     put_images(root / "dog")
