@@ -116,11 +116,11 @@ def draw_frames(visible: Bool[np.ndarray, "length"], config: FrameConfig, rng: G
             train, test = np.split(_draw_causal(shown, len(visible), config, rng), [config.train_frames])
             return np.concatenate([np.sort(train), np.sort(test)])
         case "interval":
-            base = rng.choice(shown)
+            base = int(rng.choice(shown))
             near = _between(shown, base - config.max_gap, base + config.max_gap)
         case "pair":
             place = int(rng.integers(len(shown)))
-            base, near = shown[place], shown[max(place - config.max_gap, 0) : place + config.max_gap + 1]
+            base, near = int(shown[place]), shown[max(place - config.max_gap, 0) : place + config.max_gap + 1]
     return np.concatenate([[base], rng.choice(near, config.total - 1)])
 
 
@@ -131,7 +131,7 @@ def _draw_causal(shown: Numbers, length: int, config: FrameConfig, rng: Generato
     """
     gap = config.max_gap
     while True:
-        base = rng.choice(_between(shown, config.train_frames - 1, length - config.test_frames))
+        base = int(rng.choice(_between(shown, config.train_frames - 1, length - config.test_frames)))
         earlier, later = _between(shown, base - gap, base), _between(shown, base + 1, base + gap)
         if len(later) and (len(earlier) or config.train_frames == 1):
             train = rng.choice(earlier, config.train_frames - 1) if len(earlier) else earlier
