@@ -72,6 +72,7 @@ def train(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     with peers.joined(device) as own:
+        steps_per_epoch(recipe.loop)  # there must be one
         task = build_task(recipe)
         with peers.first_goes_ahead(own):  # and leaves the index of the data sets to the others
             training, validation = open_sources(recipe.data), open_sources(recipe.validation_data)

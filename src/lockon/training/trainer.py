@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lockon.errors import OutputError, TrainingError
+from lockon.errors import OutputError, RecipeError, TrainingError
 from lockon.training import peers
 from lockon.training.averaging import WeightAverage
 from lockon.training.batch_norm import synchronise
@@ -38,6 +38,15 @@ NON_FINITE = "nonfinite"
 
 Stream = Callable[[int], Generator[Any]]
 """Batches of this process from a given one on; batch b of process r of p has the samples (b p + r) B … + B − 1."""
+
+_LEAST = {
+    0: ("workers", "retries", "weight_decay", "checkpoint_minutes"),
+    1: (
+        *("epochs", "samples_per_epoch", "batch", "accumulate", "log_every"),
+        *("validate_every", "keep_last", "checkpoint_steps"),
+    ),
+}
+"""What fields of the loop must be at least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +84,17 @@ class LoopConfig:
     """Checkpoints that are kept, beside the best one."""
     retries: int = 0
     """How often to go back to the last checkpoint, and around the batch, when the loss is not finite."""
+
+    def __post_init__(self) -> None:
+        for bound, names in _LEAST.items():
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and value < bound:
+                    raise RecipeError(f"loop.{name} is {value}; it must be at least {bound}.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise RecipeError(f"loop.clip_norm is {self.clip_norm}; it must be positive, or none.")
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise RecipeError(f"loop.ema_decay is {self.ema_decay}; it must be at least 0 and below 1, or none.")
 
 
 class Outcome(NamedTuple):
