@@ -128,8 +128,10 @@ def test_pack_and_check_what_was_packed(lockon, mine):
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.splitlines()[1:] == ["1 sequences, 12 frames packed now, 1 shards", "shards: packed"]
     assert open_shards("packed").fingerprint == open_folder(mine).fingerprint
+    (mine / "bare.mp4").symlink_to(mine.resolve() / "dog.mp4")
     again = lockon("data", "pack", mine, "packed")
-    assert again.out.splitlines()[1] == "1 sequences, 0 frames packed now, 1 shards (1 from before)"
+    assert "(1 issues; see `lockon data check`): 'mine/bare.mp4' has no annotation" in again.out.splitlines()[1]
+    assert again.out.splitlines()[2] == "1 sequences, 0 frames packed now, 1 shards (1 from before)"
     outcome = lockon("data", "check", "packed")
     assert outcome.status == 0
     assert "packed is read as shards" in outcome.out

@@ -121,6 +121,9 @@ class DataPack(_Source):
         """Pack, and say how much that was."""
         config = PackConfig(shard_bytes=self.shard_mb * 1_000_000, max_side=self.max_side)
         dataset, out = self._open(), user_path(self.out)
+        issues = getattr(dataset, "issues", ())
+        if issues:
+            print(f"not all of it can be used ({len(issues)} issues; see `lockon data check`): {issues[0].text}")
         try:
             with progress_bar("packing") as progress:
                 report = pack(dataset, out, config, progress=progress)
