@@ -154,7 +154,7 @@ def dimpnet50_simple(
     return _assemble(resnet50, optimizer, clf_feat_blocks, out_feature_dim, filter_size, False, generator)
 
 
-def lockon_s(*, width: int = 32, generator: Generator | None = None) -> TrackerNet:
+def lockon_s(generator: Generator | None = None, *, width: int = 32) -> TrackerNet:
     """Our own small tracker: PrDiMP on a narrow ResNet of 0.7 million parameters, 2.7 million in all.
 
     Args:
