@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import threading
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from data.datasets.layouts import BOXES, lines, picture, pictures, write
 from lockon import files
+from lockon.data.datasets import index
 from lockon.data.datasets.index import Reader, open_indexed
 from lockon.data.datasets.indexed import IndexedDataset
 from lockon.data.datasets.layout import line_record, list_frames, read_table
@@ -114,10 +116,10 @@ def test_the_fingerprint_is_of_the_annotation_not_of_the_place(root, reading, tm
     shutil.copytree(root, tmp_path / "elsewhere")
     first = reading(root).fingerprint
     assert reading(tmp_path / "elsewhere").fingerprint == first
-    for index, rows in enumerate([[(1, 2, 20, 11), *BOXES[1:]], BOXES[:3], [*BOXES[:3], ("nan",) * 4]]):
+    for change, rows in enumerate([[(1, 2, 20, 11), *BOXES[1:]], BOXES[:3], [*BOXES[:3], ("nan",) * 4]]):
         write(root / "b.txt", lines(rows))
         later(root / "b.txt")
-        assert reading(root, rebuild=True).fingerprint != first, index
+        assert reading(root, rebuild=True).fingerprint != first, change
 
 
 def test_pickled_it_is_no_more_than_its_path(root, reading):
@@ -204,6 +206,24 @@ def test_processes_that_want_it_at_the_same_time_get_the_same(root, reading, loc
     assert len(list((home / "indices").iterdir())) == 2, "the index and its lock, no leftovers"
 
 
+def test_without_locks_nobody_writes_into_the_file_of_another(root, reading, monkeypatch):
+    def halfway(path, columns, about):
+        """Another process makes the same index while this one is writing."""
+        monkeypatch.setattr(index, "write_columns", write)
+        write(path, columns, about)
+        content = path.read_bytes()
+        with path.open("wb", buffering=0) as file:
+            file.write(content[:100])
+            other.append(Reading()(root).fingerprint)
+            file.write(content[100:])
+
+    write, other = index.write_columns, []
+    monkeypatch.setattr(index, "one_at_a_time", lambda path: nullcontext())
+    monkeypatch.setattr(index, "write_columns", halfway)
+    assert [reading(root).fingerprint] == other
+    assert len(reading(root)) == 2
+
+
 def test_a_thread_waits_for_the_lock(tmp_path):
     order = []
     with files.one_at_a_time(tmp_path / "lock"):
@@ -263,8 +283,8 @@ def test_lines_and_images_that_differ_in_number(root, reading, numbers, rows, us
 
 def test_images_without_numbers_are_taken_in_order(root, reading):
     shutil.rmtree(root / "b")
-    for index, name in enumerate(("a.png", "b.jpg", "7c.png", "%08d.png")):
-        picture(root / "b" / name, index)
+    for number, name in enumerate(("a.png", "b.jpg", "7c.png", "%08d.png")):
+        picture(root / "b" / name, number)
     sequence = reading(root)[1]
     # Short names first: a, b, 7c, %08d.
     assert [sequence.frame_path(index).name for index in range(4)] == ["a.png", "b.jpg", "7c.png", "%08d.png"]
