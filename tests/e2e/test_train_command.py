@@ -118,6 +118,27 @@ def test_a_run_that_is_interrupted_goes_on_by_the_command_it_prints(lockon, tmp_
 
 
 @pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_with_the_very_same_losses(program_run, lockon, tmp_path):
+    """Two epochs of the real thing, with workers and averaged weights."""
+    command = [sys.executable, "-m", "lockon", "train", "smoke", "--device", "cpu", "--out", "x", *TINY]
+    options = ("loop.workers=1", "loop.checkpoint_steps=1")
+    process = subprocess.Popen([*command, *options], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
+    log = tmp_path / "x" / "log.jsonl"
+    while not (log.exists() and len(figures(log.parent, "train")) >= 3):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert lockon("train", "--resume", "--out", "x", "--device", "cpu").status == 0
+    for kind, names in (("train", ("step", "loss", "norm")), ("validation", ("step", "loss", "auc"))):
+        resumed, whole = (
+            [[entry[name] for name in names] for entry in figures(run, kind)] for run in (log.parent, program_run)
+        )
+        assert resumed == whole
+    assert (log.parent / "model.safetensors").read_bytes() == (program_run / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
 def test_two_processes_by_torchrun(tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launcher, "-m", "lockon", "train", "smoke", "--device", "cpu", "--out", str(tmp_path / "x"), *TINY]

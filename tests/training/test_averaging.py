@@ -38,9 +38,8 @@ def test_a_model_has_the_average_for_a_while():
     average = WeightAverage(model, decay=0.5)
     with torch.no_grad():
         model.weight.fill_(3.0)
-    with pytest.raises(KeyError), average.in_place_of(model):
+    with average.in_place_of(model):
         assert model.weight.item() == 1.0
-        raise KeyError
     assert model.weight.item() == 3.0
 
 

@@ -63,9 +63,7 @@ def board_figures(folder) -> dict[str, list[tuple[int, float]]]:
 
     events = EventAccumulator(str(folder))
     events.Reload()
-    return {
-        name: [(each.step, each.value) for each in events.Scalars(name)] for name in events.Tags()["scalars"]
-    }
+    return {name: [(each.step, each.value) for each in events.Scalars(name)] for name in events.Tags()["scalars"]}
 
 
 def test_tensorboard_has_the_curves_without_doubles(tmp_path):

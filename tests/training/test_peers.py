@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import losses
 from torch import nn
+from toy_training import losses
 
 from lockon.training import peers
 from lockon.training.batch_norm import JointBatchNorm1d, JointBatchNorm2d, synchronise
@@ -80,7 +80,8 @@ with peers.joined("cpu") as device:
     told = {"out": out.tolist(), "gradient": own.grad.tolist(), "mean": module[0].running_mean.tolist(),
             "variance": module[0].running_var.tolist(), "seen": module[0].num_batches_tracked.item(),
             "shared": peers.first_says(b"abc" if peers.rank() == 0 else None, device).decode(),
-            "nothing": peers.first_says(None, device), "total": peers.total(torch.tensor([peers.rank() + 1.0])).item(),
+            "nothing": peers.first_says(None, device),
+            "total": peers.total(torch.tensor([peers.rank() + 1.0])).item(),
             "everyone": [t.item() for t in peers.gathered(torch.tensor(peers.rank()))]}
     open(f"{sys.argv[1]}/{peers.count()}-{peers.rank()}.json", "w").write(json.dumps(told))
 """

@@ -145,7 +145,8 @@ def test_sigkill_at_any_step_changes_no_bit(tmp_path, kill, options):
     assert program("killed", "resume=true") == 0
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     whole, killed = (
-        decode(Checkpoints(tmp_path / name / "checkpoints", keep_last=2).newest() or b"") for name in ("whole", "killed")
+        decode(Checkpoints(tmp_path / name / "checkpoints", keep_last=2).newest() or b"")
+        for name in ("whole", "killed")
     )
     assert_same(whole, killed)
 

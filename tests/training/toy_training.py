@@ -1,4 +1,4 @@
-"""A task that trains in milliseconds, and a program that trains it: `python toy_training.py FOLDER [OPTION=VALUE …]`."""
+"""A task that trains in milliseconds, and a program that trains it: `python toy_training.py FOLDER [LOOP=VALUE]`."""
 
 import functools
 import json

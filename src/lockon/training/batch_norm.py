@@ -72,12 +72,17 @@ def _joint_statistics(
 ) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"], Float[Tensor, ""]]:
     """Mean and (biased) variance per channel over all processes, and how many values each is made of."""
     own = values.new_full((1,), values.shape[1])
-    sums = _Total.apply(torch.cat([values.sum(dim=1), own]))
+    sums = _total(torch.cat([values.sum(dim=1), own]))
     size = sums[-1].detach()
     mean = sums[:-1] / size
     # Around the joint mean: E[x²] − E[x]² cancels where the mean is large.
     squares = (values - mean[:, None]).square().sum(dim=1)
-    return mean, _Total.apply(squares) / size, size
+    return mean, _total(squares) / size, size
+
+
+def _total(values: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    joint: Tensor = _Total.apply(values)  # type: ignore[no-untyped-call]
+    return joint
 
 
 class _Total(torch.autograd.Function):

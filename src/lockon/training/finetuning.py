@@ -51,7 +51,11 @@ def finetuning(start: str, videos: Path) -> Recipe:
         )
     model = ModelConfig(constructor=constructor, arguments=dict(arguments), finetune=start)
     return replace(
-        base, tracker=entry.name, model=model, data=_in(videos, base.data), validation_data=_in(videos, base.validation_data)
+        base,
+        tracker=entry.name,
+        model=model,
+        data=_in(videos, base.data),
+        validation_data=_in(videos, base.validation_data),
     )
 
 

@@ -146,7 +146,8 @@ class Trainer:
         self._monitor = monitor or Monitor()
         self._folder = folder
         self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep_last=loop.keep_last, tell=self._monitor.tell)
-        self._task = task.to(device=device, memory_format=torch.channels_last)
+        self._task = task.to(device)
+        task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups = task.parameter_groups()
         self._peaks = [group["lr"] for group in groups]
         if loop.sync_batch_norm:
@@ -240,7 +241,8 @@ class Trainer:
     def _propagate(self, batches: Generator[Any]) -> tuple[list[SeenBatch], list[str]]:
         """Gradients of the mean loss of all batches of a step."""
         self._optimizer.zero_grad()
-        seen, skipped = [], []
+        seen: list[SeenBatch] = []
+        skipped: list[str] = []
         for number in range(self._loop.accumulate):
             batch = to_device(next(batches), self._device)
             if number == 0 and self._step % self._steps_per_epoch == 0:
