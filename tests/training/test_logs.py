@@ -16,6 +16,11 @@ def test_lines_are_added_and_read(tmp_path):
     assert read_log(path) == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 1.0}]
 
 
+def test_lines_are_json_whatever_the_numbers(tmp_path):
+    JsonLog(tmp_path / "log.jsonl").append({"step": 1, "loss": float("nan"), "auc": float("inf")})
+    assert read_log(tmp_path / "log.jsonl") == [{"step": 1, "loss": None, "auc": None}]
+
+
 def test_what_comes_after_a_step_is_cut(tmp_path):
     path = tmp_path / "log.jsonl"
     log = JsonLog(path)

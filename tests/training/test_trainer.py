@@ -219,6 +219,22 @@ def test_a_run_that_may_retry_goes_around_the_batch(tmp_path):
     assert "Going on from there with later samples" in notes.told[0]
 
 
+def test_too_little_memory_is_told_with_the_remedy(tmp_path):
+    class Large(ToyTask):
+        def forward(self, batch):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB.")
+
+    with pytest.raises(TrainingError, match=r"loop\.accumulate"):
+        toy_trainer(tmp_path, SHORT, task=Large()).run()
+
+
+def test_a_validation_without_a_number_makes_no_checkpoint_the_best(tmp_path):
+    task = ToyTask()
+    validation = Growing(task, [0.1, float("nan")])
+    toy_trainer(tmp_path, replace(SHORT, keep_last=1), task=task, validation=validation).run()
+    assert saved_steps(tmp_path) == [0, 5]
+
+
 def test_retries_are_used_up(tmp_path):
     class Broken(ToyTask):
         def forward(self, batch):

@@ -82,15 +82,9 @@ class Train:
         recipe, notes = with_data(recipe, map(_name_and_folder, chain(*self.data)), allow_missing=self.allow_missing)
         for note in notes:
             print(note)
-        with deferred_interrupts() as request:
-            finished = train(
-                recipe,
-                folder,
-                self.device,
-                resume=self.resume,
-                force=self.force,
-                should_stop=lambda: request.received,
-            )
+        finished = train(
+            recipe, folder, self.device, resume=self.resume, force=self.force, listen=deferred_interrupts
+        )
         _report(finished, folder)
         return 0 if finished.outcome.finished else INTERRUPTED
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,11 @@ class JsonLog:
                 part.write_text("".join(kept), encoding="utf-8")
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Write a line."""
-        self._waiting.append((json.dumps(entry) + "\n").encode())
+        """Write a line; numbers that are not finite, which JSON has not, become null."""
+        plain = {
+            name: None if isinstance(value, float) and not isfinite(value) else value for name, value in entry.items()
+        }
+        self._waiting.append((json.dumps(plain) + "\n").encode())
         try:
             self._write_waiting()
         except OSError as error:

@@ -41,7 +41,8 @@ def joined(device: str) -> Iterator[torch.device]:
     if not together:
         yield own
         return
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_PATIENCE)
+    card = own if own.type == "cuda" else None
+    dist.init_process_group("gloo" if card is None else "nccl", timeout=_PATIENCE, device_id=card)
     try:
         yield own
     finally:

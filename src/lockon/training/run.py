@@ -6,13 +6,16 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
+from lockon.data.datasets import SequenceDataset
 from lockon.errors import CheckpointError, TrainingError
 from lockon.files import cannot_write, replacing
 from lockon.tracking import PRESETS
@@ -33,8 +36,16 @@ ABOUT = "run.json"
 MODEL = "model.safetensors"
 _PLACES = frozenset({"root", "photos"})
 """Of data: what they are is known by their fingerprints, wherever they lie."""
+_COUNTABLE = 20_000
+"""Sequences whose frames are counted before training."""
 _HABITS = frozenset({"workers", "log_every", "checkpoint_minutes", "checkpoint_steps", "keep_last", "retries"})
 """Fields of the loop that change nothing of what is learned."""
+
+
+class StopRequest(Protocol):
+    """Somebody may ask a run to stop."""
+
+    received: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +64,7 @@ def train(
     *,
     resume: bool = False,
     force: bool = False,
-    should_stop: Callable[[], bool] = lambda: False,
+    listen: Callable[[], AbstractContextManager[StopRequest]] = nullcontext,
 ) -> Finished:
     """Train by a recipe; under `torchrun` together with the other processes.
 
@@ -63,12 +74,13 @@ def train(
         device: `cpu`, `cuda` (of several processes, each has its own card), or `auto`.
         resume: go on with the run in the folder.
         force: see `Trainer.run`.
-        should_stop: see `Trainer.run`.
+        listen: called when training begins, for the time of it; once a request is received, the run stops.
 
     Raises:
         LockonError: before the first step where recipe, data, weights or folder do not fit; see `Trainer.run` also.
     """
-    check_folder(folder, resume=resume)
+    if peers.is_first():  # folders need not be shared among machines
+        check_folder(folder, resume=resume)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     with peers.joined(device) as own:
@@ -81,6 +93,9 @@ def train(
         if peers.rank() == 0:
             _write_about(folder, recipe, provenance, begin=not resume or force)
             monitor = RunMonitor(folder, recipe.name)
+            for part, sources in (("training", training), ("validation", validation)):
+                for source in sources:
+                    _describe(source.dataset, part, monitor)
         meter = LoaderMeter()
         trainer = Trainer(
             task,
@@ -95,11 +110,26 @@ def train(
             monitor=monitor,
             meter=meter,
         )
-        outcome = trainer.run(resume=resume, force=force, should_stop=should_stop)
+        with listen() as request:
+            outcome = trainer.run(
+                resume=resume, force=force, should_stop=lambda: request is not None and request.received
+            )
         model = folder / MODEL
         if outcome.finished and peers.rank() == 0:
             export(recipe, outcome, provenance, model)
     return Finished(outcome=outcome, model=model if outcome.finished else None)
+
+
+def _describe(dataset: SequenceDataset, part: str, monitor: Monitor) -> None:
+    """Say what a data set gave, and what of it could not be used."""
+    count = len(dataset)
+    frames = f", {sum(len(dataset[i]) for i in range(count))} frames" if count <= _COUNTABLE else ""
+    monitor.tell(f"{part}: {count} sequences{frames} of {dataset.name}")
+    for note in getattr(dataset, "notes", ()):
+        monitor.tell(f"  {note}")
+    issues = getattr(dataset, "issues", ())
+    if issues:
+        monitor.tell(f"  {len(issues)} problems, such as: {issues[0].text} All of them: lockon data check FOLDER")
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
@@ -165,7 +195,10 @@ def export(recipe: Recipe, outcome: Outcome, provenance: Provenance, path: Path)
             "weights": "average" if recipe.loop.ema_decay is not None else "last step",
             "began_with": _beginning(recipe),
             "data": provenance.data,
-            "validation": outcome.history,
+            "validation": [
+                {name: value if isfinite(value) else None for name, value in figures.items()}
+                for figures in outcome.history
+            ],
             "processes": provenance.processes,
             "recipe": as_plain(recipe),
         },

@@ -195,6 +195,11 @@ class Trainer:
                         break
                     except NonFiniteError as error:
                         self._go_around(error, retries_left)
+            except torch.OutOfMemoryError as error:
+                raise TrainingError(
+                    f"{self._device} has too little memory: {str(error).partition('. ')[0]}. Use smaller batches and "
+                    "more of them to a step: --set loop.batch=… loop.accumulate=…"
+                ) from error
             finally:
                 self._monitor.close()
         average = self._average
@@ -319,7 +324,8 @@ class Trainer:
             figures = self._validation(self._task, self._losses, self._device)
         self._history.append({"step": self._step, "epoch": self._position.epoch, **figures})
         self._monitor.validation(self._position, figures)
-        return figures.get("auc", -figures["loss"] if "loss" in figures else None)
+        merit = figures.get("auc", -figures["loss"] if "loss" in figures else None)
+        return merit if merit is not None and isfinite(merit) else None
 
     # ------------------------------------------------------------------------------------------------ checkpoints
 
