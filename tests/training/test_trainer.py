@@ -12,8 +12,8 @@ from toy_training import LOOP, ToySamples, ToyTask, losses, toy_trainer
 from lockon.errors import OutputError, TrainingError
 from lockon.training.checkpoints import Checkpoints, decode
 from lockon.training.logs import read_log
+from lockon.training.loop import steps_per_epoch
 from lockon.training.monitor import LOG, Monitor
-from lockon.training.trainer import steps_per_epoch
 
 SHORT = replace(LOOP, epochs=1, samples_per_epoch=20, ema_decay=None)
 

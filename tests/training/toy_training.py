@@ -15,12 +15,13 @@ from torch import nn
 from lockon.training import peers
 from lockon.training.loader import LoaderMeter, batches
 from lockon.training.logs import read_log
+from lockon.training.loop import LoopConfig
 from lockon.training.monitor import LOG, Monitor, RunMonitor
 from lockon.training.provenance import Provenance
 from lockon.training.samples import TrackingSample
 from lockon.training.schedules import Cosine
 from lockon.training.tasks.base import Group, Losses, Task
-from lockon.training.trainer import LoopConfig, Trainer
+from lockon.training.trainer import Trainer
 
 SIZE = 12
 LOOP = LoopConfig(epochs=2, samples_per_epoch=48, batch=4, workers=0, checkpoint_steps=5, ema_decay=0.9)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lockon.data.synthetic import SyntheticConfig
 from lockon.errors import RecipeError
 from lockon.training import plain
+from lockon.training.loop import LoopConfig
 from lockon.training.models import ModelConfig
 from lockon.training.samples import SampleConfig
 from lockon.training.schedules import Cosine, StepDecay
@@ -17,7 +18,6 @@ from lockon.training.tasks.atom import AtomObjective
 from lockon.training.tasks.base import Group
 from lockon.training.tasks.dimp import DimpObjective
 from lockon.training.tasks.distillation import DistillationObjective
-from lockon.training.trainer import LoopConfig
 from lockon.training.validation import ValidationConfig
 from lockon.zoo import find_entry
 

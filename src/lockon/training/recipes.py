@@ -15,6 +15,7 @@ from lockon.errors import UnknownNameError
 from lockon.networks.iou_net_variants import IoUNetVariant
 from lockon.training.augmentation import AugmentationConfig
 from lockon.training.crops import CropConfig, Jitter
+from lockon.training.loop import LoopConfig
 from lockon.training.models import ModelConfig
 from lockon.training.proposals import DensityProposalConfig, MixtureOverlapConfig, OverlapProposalConfig
 from lockon.training.recipe import DataConfig, Recipe, SyntheticData
@@ -25,7 +26,6 @@ from lockon.training.tasks.atom import AtomObjective
 from lockon.training.tasks.base import Group
 from lockon.training.tasks.dimp import DimpObjective
 from lockon.training.tasks.distillation import DistillationObjective
-from lockon.training.trainer import LoopConfig
 from lockon.training.validation import ValidationConfig
 
 LASOT = DataConfig(dataset="lasot", split="train")

@@ -22,13 +22,14 @@ from lockon.tracking import PRESETS
 from lockon.training import peers
 from lockon.training.building import build_task
 from lockon.training.loader import LoaderMeter, batches
+from lockon.training.loop import steps_per_epoch
 from lockon.training.monitor import Monitor, RunMonitor
 from lockon.training.provenance import Provenance, code_version
 from lockon.training.recipe import Recipe, as_plain, from_plain
 from lockon.training.samples import TrackingSample, TrackingSamples
 from lockon.training.sampling import Source
 from lockon.training.sources import open_sources
-from lockon.training.trainer import CHECKPOINTS, Outcome, Stream, Trainer, steps_per_epoch
+from lockon.training.trainer import CHECKPOINTS, Outcome, Stream, Trainer
 from lockon.training.validation import Validation, hold_out
 from lockon.zoo import Card, find_entry, write_model
 

@@ -10,21 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lockon.errors import OutputError, RecipeError, TrainingError
+from lockon.errors import OutputError, TrainingError
 from lockon.training import peers
 from lockon.training.averaging import WeightAverage
 from lockon.training.batch_norm import synchronise
 from lockon.training.checkpoints import Checkpoints, decode
 from lockon.training.loader import LoaderMeter
+from lockon.training.loop import LoopConfig, autocasts, steps_per_epoch
 from lockon.training.monitor import Monitor
 from lockon.training.nonfinite import NonFiniteError, SeenBatch, keep_batches
 from lockon.training.provenance import Provenance, check_same
@@ -38,63 +38,6 @@ NON_FINITE = "nonfinite"
 
 Stream = Callable[[int], Generator[Any]]
 """Batches of this process from a given one on; batch b of process r of p has the samples (b p + r) B … + B − 1."""
-
-_LEAST = {
-    0: ("workers", "retries", "weight_decay", "checkpoint_minutes"),
-    1: (
-        *("epochs", "samples_per_epoch", "batch", "accumulate", "log_every"),
-        *("validate_every", "keep_last", "checkpoint_steps"),
-    ),
-}
-"""What fields of the loop must be at least."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoopConfig:
-    """How long, on how much, and how to train."""
-
-    epochs: int = 50
-    samples_per_epoch: int
-    """Seen by all processes together; what does not fill a step is left out."""
-    batch: int
-    """Samples of each process at a time."""
-    accumulate: int = 1
-    """Batches whose gradients make one step."""
-    optimizer: Literal["adam", "adamw"] = "adam"
-    weight_decay: float = 0.0
-    clip_norm: float | None = None
-    """Largest norm of the gradient of all parameters; None lets it be, as in the papers."""
-    ema_decay: float | None = None
-    """Per-step decay of averaged weights, which are then what is validated and exported; None: no average."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """bf16 runs the networks under autocast; auto does on graphics cards that compute in it."""
-    sync_batch_norm: bool = False
-    """Take the statistics of batch normalisation over all processes."""
-    workers: int | None = None
-    """Processes that make samples, for each process that trains; None: its share of the cores, at most 8."""
-    log_every: int = 1
-    """Steps between lines of the log, which are means over these steps."""
-    validate_every: int = 5
-    """Epochs between validations; the last epoch has one anyway."""
-    checkpoint_minutes: float = 10.0
-    """Longest time between checkpoints; every epoch ends with one, too."""
-    checkpoint_steps: int | None = None
-    """Steps between checkpoints, beside the rhythm of minutes."""
-    keep_last: int = 2
-    """Checkpoints that are kept, beside the best one."""
-    retries: int = 0
-    """How often to go back to the last checkpoint, and around the batch, when the loss is not finite."""
-
-    def __post_init__(self) -> None:
-        for bound, names in _LEAST.items():
-            for name in names:
-                value = getattr(self, name)
-                if value is not None and value < bound:
-                    raise RecipeError(f"loop.{name} is {value}; it must be at least {bound}.")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise RecipeError(f"loop.clip_norm is {self.clip_norm}; it must be positive, or none.")
-        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
-            raise RecipeError(f"loop.ema_decay is {self.ema_decay}; it must be at least 0 and below 1, or none.")
 
 
 class Outcome(NamedTuple):
@@ -156,7 +99,7 @@ class Trainer:
         self._optimizer = kind(groups, weight_decay=loop.weight_decay)
         self._average = None if loop.ema_decay is None else WeightAverage(task, loop.ema_decay)
         self._model: Task | DistributedDataParallel = task
-        self._autocast = _autocasts(loop.precision, device)
+        self._autocast = autocasts(loop, device)
         self._steps_per_epoch = steps_per_epoch(loop)
         self._step = 0
         self._drawn = 0
@@ -438,21 +381,6 @@ class Trainer:
         self._monitor.tell(f"{error}; {kept}. Going on from there with later samples.")
 
 
-def steps_per_epoch(loop: LoopConfig) -> int:
-    """Steps of the optimiser in an epoch, of all processes together.
-
-    Raises:
-        TrainingError: an epoch does not have the samples of a single step.
-    """
-    together = loop.batch * loop.accumulate * peers.count()
-    if loop.samples_per_epoch < together:
-        raise TrainingError(
-            f"an epoch of {loop.samples_per_epoch} samples is shorter than a step of {together} "
-            f"({peers.count()} × {loop.accumulate} batches of {loop.batch}). Use smaller batches: --set loop.batch=…"
-        )
-    return loop.samples_per_epoch // together
-
-
 def to_device(value: Any, device: torch.device) -> Any:
     """Nested named tuples with their tensors on a device."""
     if isinstance(value, Tensor):
@@ -460,9 +388,3 @@ def to_device(value: Any, device: torch.device) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(to_device(part, device) for part in value))
     return value
-
-
-def _autocasts(precision: str, device: torch.device) -> bool:
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return precision == "bf16"
