@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_data import noise_frame, toy_sequence
+from toy_data import ToySequence, noise_frame, toy_sequence
 
 from lockon.boxes import Box
 from lockon.training.crops import (
@@ -39,6 +39,7 @@ def plan(box, config, frame=FRAME):
         ((70, 50, 20, 16), INSIDE_MAJOR, (26, 4, 108)),
         ((60, 40, 40, 40), INSIDE_MAJOR, (0, -20, 160)),
         ((60, 40, 40, 40), INSIDE, (20, 0, 120)),
+        ((60, 40, 40.1, 40.1), INSIDE_MAJOR, (0, -20, 160)),  # 241 / 1.5, rounded down
     ],
 )
 def test_windows_of_the_dimp_family_match_the_reference(box, config, expected):
@@ -125,6 +126,10 @@ def test_centre_jitter_is_uniform_in_square_roots_of_the_jittered_area():
     assert np.corrcoef(share.T)[0, 1] == pytest.approx(0, abs=0.06)
 
 
+PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+"""No two neighbours alike."""
+
+
 def reference_cut(image, window):
     """The reference's words: cut what lies inside less the padding, then repeat its border."""
     height, width = image.shape[:2]
@@ -140,16 +145,14 @@ def test_windows_overhang_as_in_the_reference(x, y, side):
     if x + side <= 0 or y + side <= 0 or x >= 159 or y >= 119:
         return  # nothing of the frame is left; the reference fails there
     window = Box(x, y, side, side)
-    image = noise_frame(0)
-    np.testing.assert_array_equal(cut_window(image, window, side), reference_cut(image, window))
+    np.testing.assert_array_equal(cut_window(PIXELS, window, side), reference_cut(PIXELS, window))
 
 
 def test_the_last_column_is_given_up_at_the_border():
-    image = noise_frame(0)
-    touching = cut_window(image, Box(140, 10, 20, 20), 20)
-    np.testing.assert_array_equal(touching[:, :19], image[10:30, 140:159])
-    np.testing.assert_array_equal(touching[:, 19], image[10:30, 158])
-    np.testing.assert_array_equal(cut_window(image, Box(139, 10, 20, 20), 20), image[10:30, 139:159])
+    touching = cut_window(PIXELS, Box(140, 10, 20, 20), 20)
+    np.testing.assert_array_equal(touching[:, :19], PIXELS[10:30, 140:159])
+    np.testing.assert_array_equal(touching[:, 19], PIXELS[10:30, 158])
+    np.testing.assert_array_equal(cut_window(PIXELS, Box(139, 10, 20, 20), 20), PIXELS[10:30, 139:159])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 2)])
@@ -178,13 +181,15 @@ def test_frames_are_read_once_however_often_they_are_drawn():
 
 
 def test_sequences_that_render_are_not_read():
-    class Rendered:
+    class Rendered(ToySequence):
         frame_size = (64, 48)
 
         def render(self, index, window, size):
             return np.full((*size, 3), index, np.uint8)
 
-    (view,) = view_frames(Rendered(), np.array([7]))
+    sequence = Rendered(np.zeros((9, 4)), np.ones(9, bool))
+    (view,) = view_frames(sequence, np.array([7]))
+    assert not sequence.reads
     assert isinstance(view, RenderedFrame)
     assert view.size == (64, 48)
     assert (view.cut(Box(-5, 3, 20, 20), 10) == np.full((10, 10, 3), 7)).all()
