@@ -139,12 +139,15 @@ def test_a_run_that_is_killed_goes_on_with_the_very_same_losses(program_run, loc
 
 
 @pytest.mark.slow
-def test_two_processes_by_torchrun(tmp_path):
+def test_two_processes_by_torchrun_give_the_losses_of_one_with_twice_the_batch(program_run, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launcher, "-m", "lockon", "train", "smoke", "--device", "cpu", "--out", str(tmp_path / "x"), *TINY]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    halves = ("loop.batch=2", "loop.sync_batch_norm=true")
+    outcome = subprocess.run([*command, *halves], capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
-    assert [entry["step"] for entry in figures(tmp_path / "x", "train")] == [1, 2]
+    two, one = ([entry["loss"] for entry in figures(run, "train")] for run in (tmp_path / "x", program_run))
+    assert two[:2] == pytest.approx(one[:2], rel=1e-3)
+    assert two == pytest.approx(one, rel=2e-2)
     assert outcome.stdout.count("model: ") == 1
     assert (tmp_path / "x" / "model.safetensors").exists()
 
