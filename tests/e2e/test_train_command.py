@@ -88,6 +88,8 @@ def test_the_trained_model_can_be_adapted_to_folders_of_images(program_run, lock
     card = json.loads(Path("mine/model.json").read_text())
     assert card["arguments"] == json.loads((program_run / "model.json").read_text())["arguments"]
     assert str(start) in card["details"]["began_with"]
+    assert "training: 1 sequence, 24 frames of" in outcome.err
+    assert "validation: 1 sequence, 24 frames of" in outcome.err
     assert lockon("models", "list").status == 0
 
 

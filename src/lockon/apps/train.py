@@ -13,6 +13,7 @@ from rich.table import Table
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from lockon.apps.interrupts import INTERRUPTED, deferred_interrupts
+from lockon.apps.progress import progress_bar
 from lockon.errors import DataError, RecipeError
 from lockon.files import user_path
 from lockon.training import peers
@@ -83,7 +84,13 @@ class Train:
         for note in notes:
             print(note)
         finished = train(
-            recipe, folder, self.device, resume=self.resume, force=self.force, listen=deferred_interrupts
+            recipe,
+            folder,
+            self.device,
+            resume=self.resume,
+            force=self.force,
+            listen=deferred_interrupts,
+            progress=progress_bar,
         )
         _report(finished, folder)
         return 0 if finished.outcome.finished else INTERRUPTED

@@ -28,7 +28,7 @@ from lockon.training.provenance import Provenance, code_version
 from lockon.training.recipe import Recipe, as_plain, from_plain
 from lockon.training.samples import TrackingSample, TrackingSamples
 from lockon.training.sampling import Source
-from lockon.training.sources import open_sources
+from lockon.training.sources import ProgressOf, open_sources, unseen
 from lockon.training.trainer import CHECKPOINTS, Outcome, Stream, Trainer
 from lockon.training.validation import Validation, hold_out
 from lockon.zoo import Card, find_entry, write_model
@@ -65,7 +65,8 @@ def train(
     *,
     resume: bool = False,
     force: bool = False,
-    listen: Callable[[], AbstractContextManager[StopRequest]] = nullcontext,
+    listen: Callable[[], AbstractContextManager[StopRequest | None]] = nullcontext,
+    progress: ProgressOf = unseen,
 ) -> Finished:
     """Train by a recipe; under `torchrun` together with the other processes.
 
@@ -76,6 +77,7 @@ def train(
         resume: go on with the run in the folder.
         force: see `Trainer.run`.
         listen: called when training begins, for the time of it; once a request is received, the run stops.
+        progress: of reading the data sets.
 
     Raises:
         LockonError: before the first step where recipe, data, weights or folder do not fit; see `Trainer.run` also.
@@ -88,7 +90,8 @@ def train(
         steps_per_epoch(recipe.loop)  # there must be one
         task = build_task(recipe)
         with peers.first_goes_ahead(own):  # and leaves the index of the data sets to the others
-            training, validation = open_sources(recipe.data), open_sources(recipe.validation_data)
+            seen = progress if peers.rank() == 0 else unseen
+            training, validation = open_sources(recipe.data, seen), open_sources(recipe.validation_data, seen)
         provenance = _provenance(recipe, training, validation)
         monitor: Monitor = Monitor()
         if peers.rank() == 0:
@@ -125,7 +128,7 @@ def _describe(dataset: SequenceDataset, part: str, monitor: Monitor) -> None:
     """Say what a data set gave, and what of it could not be used."""
     count = len(dataset)
     frames = f", {sum(len(dataset[i]) for i in range(count))} frames" if count <= _COUNTABLE else ""
-    monitor.tell(f"{part}: {count} sequences{frames} of {dataset.name}")
+    monitor.tell(f"{part}: {count} sequence{'' if count == 1 else 's'}{frames} of {dataset.name}")
     for note in getattr(dataset, "notes", ()):
         monitor.tell(f"  {note}")
     issues = getattr(dataset, "issues", ())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from lockon.data.datasets import SequenceDataset, TargetSequence
+from lockon.data.datasets.index import Progress
 from lockon.data.datasets.registry import DATASETS, open_dataset
 from lockon.data.datasets.synthetic import SyntheticDataset
 from lockon.data.synthetic import ImageBank
@@ -94,19 +96,35 @@ def _place(data: Data, folders: dict[str, list[Path]]) -> tuple[Data, list[str]]
     return tuple(placed), missing
 
 
-def open_sources(data: Data) -> list[Source]:
+ProgressOf = Callable[[str], AbstractContextManager[Progress | None]]
+"""Shows how far a task of this name has come."""
+
+
+def unseen(title: str) -> AbstractContextManager[None]:  # noqa: ARG001 - what a `ProgressOf` is called with
+    """Progress that nobody looks at."""
+    return nullcontext()
+
+
+def open_sources(data: Data, progress: ProgressOf = unseen) -> list[Source]:
     """Open the data sets of a recipe.
+
+    Args:
+        data: with their folders.
+        progress: of indexing them, which takes minutes the first time.
 
     Raises:
         DataError: A folder is not there, is incomplete, or holds too little.
     """
-    return [Source(_open_synthetic(c) if isinstance(c, SyntheticData) else _open(c), c.weight) for c in data]
+    return [
+        Source(_open_synthetic(c) if isinstance(c, SyntheticData) else _open(c, progress), c.weight) for c in data
+    ]
 
 
-def _open(config: DataConfig) -> SequenceDataset:
+def _open(config: DataConfig, progress: ProgressOf) -> SequenceDataset:
     if config.root is None:
         raise RecipeError(f"data set '{config.dataset}' has no folder: pass --data {config.dataset}=FOLDER")
-    dataset = open_dataset(config.dataset, config.root, config.split)
+    with progress(f"reading {config.dataset}") as told:
+        dataset = open_dataset(config.dataset, config.root, config.split, progress=told)
     return dataset if config.part == "all" else part_of_clips(dataset, config.part, config.held_out)
 
 
