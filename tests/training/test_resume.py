@@ -43,6 +43,10 @@ def assert_same(one, other, where=""):
         assert one == other, where
 
 
+def newest(folder: Path) -> dict:
+    return decode(Checkpoints(folder / "checkpoints", keep_last=2).newest() or b"")
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> dict[int, float]:
     folder = tmp_path_factory.mktemp("whole")
@@ -55,6 +59,15 @@ def test_a_run_that_was_stopped_gives_the_losses_of_one_that_was_not(tmp_path, u
     run_until(tmp_path, step)
     assert toy_trainer(tmp_path).run(resume=True).finished
     assert losses(tmp_path) == uninterrupted
+
+
+def test_weights_averages_and_means_over_steps_are_the_same_too(tmp_path):
+    loop = replace(LOOP, log_every=5)
+    run_until(tmp_path / "stopped", 8, loop)
+    outcomes = [toy_trainer(tmp_path / name, loop).run(resume=True) for name in ("whole", "stopped")]
+    assert_same(*(outcome.weights for outcome in outcomes))
+    assert_same(*(newest(tmp_path / name) for name in ("whole", "stopped")))
+    assert losses(tmp_path / "whole") == losses(tmp_path / "stopped")
 
 
 def test_a_crash_goes_back_to_the_last_checkpoint_and_repeats_its_steps_exactly(tmp_path, uninterrupted):
@@ -144,11 +157,7 @@ def test_sigkill_at_any_step_changes_no_bit(tmp_path, kill, options):
     assert program("killed", f"kill={kill}") == -signal.SIGKILL
     assert program("killed", "resume=true") == 0
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
-    whole, killed = (
-        decode(Checkpoints(tmp_path / name / "checkpoints", keep_last=2).newest() or b"")
-        for name in ("whole", "killed")
-    )
-    assert_same(whole, killed)
+    assert_same(*(newest(tmp_path / name) for name in ("whole", "killed")))
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_cannot_go_on(tmp_path):
