@@ -306,7 +306,7 @@ def test_a_model_of_the_package_is_found_without_import(tmp_path: Path, monkeypa
     assert locate(entry) == path
     assert_holds(network, OrderedDict(half))
     assert {k: v.dtype for k, v in network.state_dict().items()} == {k: v.dtype for k, v in state.items()}
-    with pytest.raises(CheckpointError, match="are in the package"):
+    with pytest.raises(CheckpointError, match="the package contains it"):
         import_checkpoint(tmp_path / "x.pth", "lockon_s")
 
 

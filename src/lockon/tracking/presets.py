@@ -55,6 +55,9 @@ ATOM_GDPP = replace(
     ATOM_GD,
     memory=replace(ATOM_GD.memory, initial_iterations=630, iterations=55, hard_negative_iterations=55),
 )
+# Boxes refined in relative coordinates, for networks trained on PrDiMP's proposals.
+ATOM_GMM_SAMPL = replace(ATOM, estimator=RefinementConfig(space="relative", iterations=10, step=(1e-2, 5e-2)))
+ATOM_PROB_ML = replace(ATOM, estimator=RefinementConfig(space="relative", iterations=10, step=(2e-4, 1e-3)))
 
 DIMP = TrackerConfig(network="dimpnet18")
 DIMP50 = replace(DIMP, network="dimpnet50")
@@ -143,6 +146,8 @@ PRESETS = MappingProxyType(
         "atom_gd": ATOM_GD,
         "atom_gdpp": ATOM_GDPP,
         "atom_no_hn": replace(ATOM, memory=replace(ATOM.memory, learn_hard_negatives=False)),
+        "atom_gmm_sampl": ATOM_GMM_SAMPL,
+        "atom_prob_ml": ATOM_PROB_ML,
         "dimp18": DIMP,
         "dimp18_vot18": DIMP_VOT18,
         "dimp50": DIMP50,

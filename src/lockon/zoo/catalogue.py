@@ -38,9 +38,11 @@ class Weights:
     constructor: str
     """Of the network in `lockon.networks.tracker_net`, and name of the list of its entries in `manifests/`."""
     files: tuple[WeightFile, ...]
-    """The files to import, each sufficient; none where the package contains the weights."""
+    """The files to import, each sufficient; none where the package contains the weights, or nobody publishes them."""
     origin: str
     licence: str
+    recipe: str | None = None
+    """That trains them, where nobody publishes them."""
     trunk_only: bool = False
     """The backbone is all that is needed."""
 
@@ -112,6 +114,21 @@ _ATOM_TRUNK = Weights(
     licence=f"{GPL}; torchvision's weights: BSD-3-Clause",
     trunk_only=True,
 )
+
+
+def _unpublished(recipe: str, constructor: str) -> Weights:
+    return Weights(
+        name=recipe,
+        constructor=constructor,
+        files=(),
+        origin="nobody publishes them, as far as we know",
+        licence="of weights of one's own: see the terms of the training data",
+        recipe=recipe,
+    )
+
+
+_ATOM_GMM_SAMPL = _unpublished("atom_gmm_sampl", "atom_resnet18")
+_ATOM_PROB_ML = _unpublished("atom_prob_ml", "atom_resnet18")
 _LOCKON_S = Weights(
     name="lockon_s",
     constructor="lockon_s",
@@ -162,6 +179,18 @@ _ENTRIES = (
     _ablation("atom_gd", "ATOM with gradient descent", _ATOM, 74.5, 47.4, 60.9),
     _ablation("atom_gdpp", "ATOM with five times as many iterations of gradient descent", _ATOM, 74.8, 47.3, 61.1),
     _ablation("atom_no_hn", "ATOM without hard negatives", _ATOM, 75.9, 48.1, 61.9),
+    Entry(
+        name="atom_gmm_sampl",
+        summary="ATOM trained on the proposals of PrDiMP",
+        weights=_ATOM_GMM_SAMPL,
+        paper=f"{ATOM_PAPER}; proposals of {PRDIMP_PAPER}",
+    ),
+    Entry(
+        name="atom_prob_ml",
+        summary="ATOM with box energies, trained by maximum likelihood",
+        weights=_ATOM_PROB_ML,
+        paper=f"{ATOM_PAPER}; energies of {PRDIMP_PAPER}",
+    ),
     Entry(name="dimp18", summary="DiMP, ResNet-18", weights=_DIMP18, paper=DIMP_PAPER),
     Entry(
         name="dimp50",

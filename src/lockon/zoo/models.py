@@ -112,7 +112,7 @@ def import_checkpoint(path: str | Path, as_name: str, destination: Path | None =
     weights = entry.weights
     if not weights.files:
         raise CheckpointError(
-            f"the weights of '{as_name}' are in the package; load others by the path of their file."
+            f"there is no file to import for '{as_name}' ({weights.origin}); load a model by the path of its file."
         )
     checkpoint = read_checkpoint(path)
     sha256 = digest(path)
@@ -170,6 +170,11 @@ def _assemble(
 
 def _how_to_get(entry: Entry) -> str:
     weights = entry.weights
+    if weights.recipe is not None:
+        return (
+            f"the weights of '{entry.name}' are not on this machine: {weights.origin}. Train them: "
+            f"lockon train {weights.recipe}"
+        )
     if not weights.files:
         return f"the package lacks the weights of '{entry.name}', which should come with it. Install it again."
     names = " or ".join(file.name for file in weights.files)
