@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lockon.data.datasets import SequenceDataset, TargetSequence
 from lockon.data.datasets.index import Progress
 from lockon.data.datasets.registry import DATASETS, open_dataset
+from lockon.data.datasets.shards import is_packed
 from lockon.data.datasets.synthetic import SyntheticDataset
 from lockon.data.synthetic import ImageBank
 from lockon.errors import DataError, RecipeError, UnknownNameError
@@ -19,6 +21,9 @@ from lockon.training.recipe import DataConfig, Part, Recipe, SyntheticData
 from lockon.training.sampling import Source
 
 Data = tuple[DataConfig | SyntheticData, ...]
+
+_ANNOTATED = 24
+"""Frames with a box in a synthetic sequence that is trained on."""
 
 
 def with_data(
@@ -124,8 +129,23 @@ def _open(config: DataConfig, progress: ProgressOf) -> SequenceDataset:
     if config.root is None:
         raise RecipeError(f"data set '{config.dataset}' has no folder: pass --data {config.dataset}=FOLDER")
     with progress(f"reading {config.dataset}") as told:
-        dataset = open_dataset(config.dataset, config.root, config.split, progress=told)
+        dataset = _open_packed(config, config.root) or open_dataset(
+            config.dataset, config.root, config.split, progress=told
+        )
     return dataset if config.part == "all" else part_of_clips(dataset, config.part, config.held_out)
+
+
+def _open_packed(config: DataConfig, root: Path) -> SequenceDataset | None:
+    """The data set from shards (`lockon data pack`), if its folder holds them: those of a split in a folder of it."""
+    folder = root / (config.split or "")
+    if is_packed(folder):
+        return open_dataset("shards", folder)
+    if is_packed(root):
+        raise DataError(
+            f"{root} holds shards, and nothing says that they are the split '{config.split}' of '{config.dataset}': "
+            f"pack every split into a folder of its name, {folder}."
+        )
+    return None
 
 
 def _open_synthetic(config: SyntheticData) -> SequenceDataset:
@@ -133,8 +153,10 @@ def _open_synthetic(config: SyntheticData) -> SequenceDataset:
     if images is not None and config.part != "all":
         images = images.split(config.held_out)[config.part == "held_out"]
     # Whoever tracks held-out sequences needs the truth of every frame; for training a few of each will do.
-    annotated = {"annotated": config.world.length} if config.part == "held_out" else {}
-    world = SyntheticDataset(config.world, images, length=config.length, first_seed=config.first_seed, **annotated)
+    annotated = config.world.length if config.part == "held_out" else _ANNOTATED
+    world = SyntheticDataset(
+        config.world, images, length=config.length, first_seed=config.first_seed, annotated=annotated
+    )
     return Remembered(world) if config.keep else world
 
 
@@ -147,6 +169,7 @@ class Remembered:
 
     def __init__(self, dataset: SequenceDataset) -> None:
         self.name, self.is_video = dataset.name, dataset.is_video
+        self.issues, self.notes = _remarks(dataset)
         self._dataset = dataset
         self._made: dict[int, TargetSequence] = {}
 
@@ -164,6 +187,11 @@ class Remembered:
         return self._made[index]
 
 
+def _remarks(dataset: SequenceDataset) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What a data set says about itself, where it says anything: what looks wrong in it, and what else to know."""
+    return getattr(dataset, "issues", ()), getattr(dataset, "notes", ())
+
+
 class Selection:
     """Some of the sequences of a data set.
 
@@ -175,6 +203,7 @@ class Selection:
 
     def __init__(self, dataset: SequenceDataset, numbers: Sequence[int], name: str) -> None:
         self.name, self.is_video = name, dataset.is_video
+        self.issues, self.notes = _remarks(dataset)
         self._dataset, self._numbers = dataset, tuple(numbers)
 
     @property
