@@ -18,16 +18,16 @@ OVERLAPS = OverlapProposalConfig(count=6)
 DENSITIES = DensityProposalConfig(count=12)
 
 
-def tiny_net(optimizer=None, *, boxes=None, zero=False, seed=0) -> TrackerNet:
+def tiny_net(optimizer=None, *, boxes=None, zero=False, seed=0, widths=(6, 8, 10), hidden=8) -> TrackerNet:
     """A network of a few thousand parameters; without an optimiser it has no classifier."""
     generator = torch.Generator().manual_seed(seed)
-    backbone = ResNet(BasicBlock, (1, 1, 1), (6, 8, 10), stem_width=6, generator=generator)
+    backbone = ResNet(BasicBlock, (1, 1, 1), widths, stem_width=widths[0], generator=generator)
     classifier = None
     if optimizer is not None:
         classifier = dimp_classifier(
-            optimizer, in_channels=10, channels=8, blocks=1, zero_initializer=zero, generator=generator
+            optimizer, in_channels=widths[2], channels=hidden, blocks=1, zero_initializer=zero, generator=generator
         )
-    return TrackerNet(backbone, classifier, boxes or IoUNet(backbone.channels, hidden=8, generator=generator))
+    return TrackerNet(backbone, classifier, boxes or IoUNet(backbone.channels, hidden=hidden, generator=generator))
 
 
 def batch_of(samples=3, *, train=2, test=2, proposals=OVERLAPS, size=SIZE, seed=0) -> TrackingSample:
