@@ -64,7 +64,7 @@ def test_weights_of_another_network_are_refused_key_by_key(tmp_path, change, mes
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="there is no file .*gone.pth"):
+    with pytest.raises(CheckpointError, match=r"there is no file .*gone\.pth"):
         build_network(ModelConfig(constructor="atom_resnet18", pretrained=tmp_path / "gone.pth"))
 
 
@@ -93,5 +93,5 @@ def test_finetuning_from_another_kind_of_network_is_refused():
 
 def test_an_unknown_iou_network_gets_the_nearest_name():
     config = ModelConfig(constructor="atom_resnet18", arguments={"iou_net": "siames"}, from_scratch=True)
-    with pytest.raises(UnknownNameError, match="unknown IoU network 'siames'. Did you mean 'siamese'"):
+    with pytest.raises(UnknownNameError, match=r"unknown IoU network 'siames'\. Did you mean 'siamese'"):
         build_network(config)

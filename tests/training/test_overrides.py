@@ -104,7 +104,7 @@ def test_a_name_chooses_among_dataclasses_with_their_defaults():
     recipe = override(DIMP, ["schedule=cosine", "schedule.final=0.1", "loop.clip_norm=5"])
     assert recipe.schedule == Cosine(final=0.1)
     assert recipe.loop.clip_norm == 5.0
-    with pytest.raises(UnknownNameError, match="kind of schedule 'cosin'. Did you mean 'Cosine'"):
+    with pytest.raises(UnknownNameError, match=r"kind of schedule 'cosin'\. Did you mean 'Cosine'"):
         override(DIMP, ["schedule=cosin"])
 
 

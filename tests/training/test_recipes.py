@@ -30,7 +30,7 @@ DATA_WEIGHTS = {
     "super_dimp": (1, 1, 1, 1),
     "super_dimp_simple": (1, 1, 1, 1),
 }
-FRAMES = {name: ("causal", 3, 3, 200) for name in DIMP_FAMILY} | {
+FRAMES = dict.fromkeys(DIMP_FAMILY, ("causal", 3, 3, 200)) | {
     "atom": ("interval", 1, 1, 50),
     "atom_gmm_sampl": ("interval", 1, 1, 200),
     "atom_prob_ml": ("interval", 1, 1, 200),
@@ -278,7 +278,11 @@ def test_a_recipe_survives_json_and_prints_the_paths_that_change_it(recipe):
     assert from_plain(json.loads(json.dumps(as_plain(recipe)))) == recipe
     lines = describe(recipe).splitlines()
     assert f"loop.batch = {recipe.loop.batch}" in lines
-    settable = [line.replace(" = ", "=", 1) for line in lines if ".type = " not in line and not line.endswith((" = {}", " = "))]
+    settable = [
+        line.replace(" = ", "=", 1)
+        for line in lines
+        if ".type = " not in line and not line.endswith((" = {}", " = "))
+    ]
     assert override(recipe, settable) == recipe
 
 
@@ -291,7 +295,7 @@ def test_a_recipe_has_the_name_it_is_found_by_and_the_network_of_its_tracker(rec
 
 
 def test_a_typo_gets_the_nearest_recipe():
-    with pytest.raises(UnknownNameError, match="unknown recipe 'dimp_18'. Did you mean 'dimp18'"):
+    with pytest.raises(UnknownNameError, match=r"unknown recipe 'dimp_18'\. Did you mean 'dimp18'"):
         find_recipe("dimp_18")
 
 

@@ -21,8 +21,8 @@ def build_task(recipe: Recipe) -> Task:
     """The task of a recipe, with initial weights that follow from `recipe.seed`.
 
     Raises:
-        RecipeError: The box loss needs other proposals than the samples have; or weights that training starts from, or the teacher's, are not
-            given.
+        RecipeError: The box loss needs other proposals than the samples have; or weights that training starts from,
+            or the teacher's, are not given.
         CheckpointError: Such weights cannot be read, or do not fit.
     """
     _check_proposals(recipe)

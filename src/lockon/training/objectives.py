@@ -63,8 +63,8 @@ def box_likelihood(
 ) -> Float[Tensor, "*n"]:
     """Negative log likelihood of the annotated box under the box energies (`atom_prob_ml`), by importance sampling.
 
-    `log(1/N Σ exp(s) / q) − s₀` over N proposals drawn from q. The annotated box stands before them, as element 0; its
-    `log_proposal` is not read.
+    `log(1/N Σ exp(s) / q) − s₀` over N proposals drawn from q. The annotated box stands before them, as element
+    0; its `log_proposal` is not read.
     """
     annotated, drawn = energies[..., 0], energies[..., 1:]
     partition = (drawn - log_proposal[..., 1:]).logsumexp(dim=-1) - math.log(drawn.shape[-1])

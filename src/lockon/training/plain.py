@@ -7,11 +7,11 @@ nothing about types. Only where a field may hold one of several dataclasses does
 from __future__ import annotations
 
 import enum
-import functools
 import math
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -75,7 +75,9 @@ def _read(declared: Any, plain: Any, path: str) -> Any:
     if origin is tuple and isinstance(plain, list | tuple):
         items = _item_types(declared, len(plain))
         if len(items) == len(plain):
-            return tuple(_read(item, part, f"{path}.{i}") for i, (item, part) in enumerate(zip(items, plain)))
+            return tuple(
+                _read(item, part, f"{path}.{i}") for i, item, part in zip(count(), items, plain, strict=False)
+            )
     elif origin is Literal:
         if plain in get_args(declared):
             return plain
@@ -164,7 +166,6 @@ def differences(old: Any, new: Any) -> list[str]:
     ]
 
 
-@functools.cache
 def field_types(declared: Any) -> dict[str, Any]:
     """The declared types of a dataclass's fields, in order."""
     hints = get_type_hints(declared)

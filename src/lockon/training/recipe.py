@@ -1,9 +1,9 @@
-"""What a training run is made of: every number of it, as frozen dataclasses that print, compare and travel as JSON."""
+"""Every number of a training run, as frozen dataclasses that print, compare and travel as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +51,7 @@ class DataConfig:
 class SyntheticData:
     """Sequences of a synthetic world."""
 
-    world: SyntheticConfig = SyntheticConfig()
+    world: SyntheticConfig = field(default_factory=SyntheticConfig)
     length: int
     """Number of sequences."""
     first_seed: int = 0

@@ -74,11 +74,11 @@ ATOM_VID = replace(
     data=(DataConfig(dataset="imagenet_vid", split="train"),),
     validation_data=(DataConfig(dataset="imagenet_vid", split="val"),),
 )
-# The step lengths with which these two track are no presets yet: both are validated as ATOM is.
 ATOM_GMM_SAMPL = replace(
     ATOM,
     name="atom_gmm_sampl",
     summary="ATOM with proposals from PrDiMP's mixture of Gaussians",
+    tracker="atom_gmm_sampl",
     samples=replace(
         ATOM.samples, frames=replace(ATOM.samples.frames, max_gap=200), proposals=MixtureOverlapConfig(count=128)
     ),
@@ -87,6 +87,7 @@ ATOM_PROB_ML = replace(
     ATOM_GMM_SAMPL,
     name="atom_prob_ml",
     summary="ATOM with box energies trained by maximum likelihood",
+    tracker="atom_prob_ml",
     samples=replace(ATOM_GMM_SAMPL.samples, proposals=DensityProposalConfig(count=128, truth_first=True)),
     objective=AtomObjective(box="likelihood"),
 )
@@ -147,6 +148,15 @@ DIMP50 = replace(
     groups=_dimp_groups(classifier=5e-5, optimiser=5e-4, boxes=2e-4, backbone=2e-5),
     loop=replace(DIMP18.loop, batch=10),
 )
+_PRDIMP_LOSSES = DimpObjective(
+    classifier="divergence",
+    label_sigma=0.25 / 5 * 18,
+    initial_weight=0.25,
+    intermediate_weight=1.0,
+    final_weight=0.25,
+    box="divergence",
+    box_weight=0.0025,
+)
 PRDIMP18 = replace(
     DIMP18,
     name="prdimp18",
@@ -158,15 +168,7 @@ PRDIMP18 = replace(
         frames=replace(DIMP18.samples.frames, max_gap=200),
         proposals=DensityProposalConfig(count=128),
     ),
-    objective=DimpObjective(
-        classifier="divergence",
-        label_sigma=0.25 / 5 * 18,
-        initial_weight=0.25,
-        intermediate_weight=1.0,
-        final_weight=0.25,
-        box="divergence",
-        box_weight=0.0025,
-    ),
+    objective=_PRDIMP_LOSSES,
     groups=_dimp_groups(classifier=1e-3, optimiser=1e-3, boxes=1e-3, backbone=2e-4),
 )
 PRDIMP50 = replace(
@@ -177,6 +179,9 @@ PRDIMP50 = replace(
     model=ModelConfig(constructor="klcedimpnet50"),
     groups=_dimp_groups(classifier=1e-3, optimiser=1e-3, boxes=1e-3, backbone=2e-5),
     loop=replace(PRDIMP18.loop, batch=10),
+)
+_SUPER_DIMP_LOSSES = DimpObjective(
+    label_sigma=0.25 / 6 * 22, box="divergence", box_weight=0.01, frozen_norms=("bn1", "layer1", "layer2")
 )
 SUPER_DIMP = replace(
     DIMP50,
@@ -195,9 +200,7 @@ SUPER_DIMP = replace(
         ),
         proposals=DensityProposalConfig(count=128),
     ),
-    objective=DimpObjective(
-        label_sigma=0.25 / 6 * 22, box="divergence", box_weight=0.01, frozen_norms=("bn1", "layer1", "layer2")
-    ),
+    objective=_SUPER_DIMP_LOSSES,
     groups=(
         *_dimp_groups(classifier=5e-5, optimiser=5e-4, boxes=1e-3, backbone=2e-5)[:-1],
         Group(name="backbone", prefixes=("feature_extractor.layer3.",), lr=2e-5),
@@ -211,36 +214,48 @@ SUPER_DIMP_SIMPLE = replace(
     summary="SuperDiMP with fixed labels in the classifier, base of KeepTrack",
     tracker="super_dimp_simple",
     model=ModelConfig(constructor="dimpnet50_simple"),
-    objective=replace(SUPER_DIMP.objective, given_labels=True),
+    objective=replace(_SUPER_DIMP_LOSSES, given_labels=True),
 )
 
+_VARIED_WORLD = SyntheticConfig(
+    target_size=(16.0, 130.0),
+    motion_spread=0.7,
+    change=1.5,
+    photo_share=0.93,
+    distractors=3,
+    occluder_probability=0.5,
+    compression_probability=0.6,
+)
 # The target has the size it has when tracking, 51 pixels: crops of 256 pixels are 5 times as wide as it is.
+_LOCKON_LOSSES = replace(_PRDIMP_LOSSES, label_sigma=0.8, box_weight=0.1, frozen_norms=("bn1", "layer1"))
 LOCKON_S = replace(
     PRDIMP18,
     name="lockon_s",
     summary="the small tracker of this package, on synthetic videos of photographs",
     tracker="lockon_s",
     model=ModelConfig(constructor="lockon_s", from_scratch=True),
-    data=(SyntheticData(length=1_000_000, needs_photos=True, part="train"),),
-    validation_data=(SyntheticData(length=64, first_seed=10**9, needs_photos=True, part="held_out"),),
+    data=(SyntheticData(world=_VARIED_WORLD, length=1_000_000, needs_photos=True, part="train"),),
+    validation_data=(
+        SyntheticData(world=_VARIED_WORLD, length=64, first_seed=10**9, needs_photos=True, part="held_out"),
+    ),
     samples=SampleConfig(
         frames=FrameConfig(mode="causal", train_frames=2, test_frames=2, max_gap=200),
-        crop=CropConfig(size=224, search_factor=4.375, routine="replicate"),
+        crop=CropConfig(size=224, search_factor=4.375, routine="centred"),
         train_jitter=Jitter(centre=3.0, scale=0.25),
         test_jitter=Jitter(centre=3.5, scale=0.4),
         augmentation=AugmentationConfig(grey_probability=0.05, flip_probability=0.5, flip_offset=0.0, brightness=0.0),
         proposals=DensityProposalConfig(count=64),
         proposal_frames="all_but_first",
     ),
-    objective=replace(PRDIMP18.objective, label_sigma=0.8, box_weight=0.1, frozen_norms=("bn1", "layer1")),
+    objective=_LOCKON_LOSSES,
     groups=(
-        Group(name="heads", prefixes=("classifier.", "bb_regressor."), lr=1e-3),
-        Group(name="backbone", prefixes=("feature_extractor.layer2.", "feature_extractor.layer3."), lr=5e-4),
+        Group(name="heads", prefixes=("classifier.", "bb_regressor."), lr=8e-4),
+        Group(name="backbone", prefixes=("feature_extractor.layer2.", "feature_extractor.layer3."), lr=4e-4),
     ),
     schedule=Cosine(warmup_steps=300, final=0.01),
     loop=LoopConfig(
         epochs=40,
-        samples_per_epoch=4000,
+        samples_per_epoch=2000,
         batch=8,
         optimizer="adamw",
         weight_decay=1e-4,
@@ -257,7 +272,7 @@ LOCKON_S_BACKBONE = replace(
     samples=replace(
         LOCKON_S.samples,
         frames=FrameConfig(mode="pair", train_frames=1, test_frames=1, max_gap=200),
-        crop=CropConfig(size=192, search_factor=3.75, routine="replicate"),
+        crop=CropConfig(size=192, search_factor=3.75, routine="centred"),
         proposals=None,
     ),
     objective=DistillationObjective(),
@@ -265,7 +280,15 @@ LOCKON_S_BACKBONE = replace(
     loop=replace(LOCKON_S.loop, epochs=10, batch=16),
     validation=ValidationConfig(samples=256),
 )
-_SMALL_WORLD = SyntheticConfig(frame_size=(320, 240), length=40, target_size=(30.0, 70.0), clutter=2, distractors=1)
+_SMALL_WORLD = SyntheticConfig(
+    frame_size=(320, 240),
+    length=40,
+    target_size=(30.0, 70.0),
+    distractors=0,
+    clutter=2,
+    occluder_probability=0.0,
+    degradation=0.5,
+)
 _FEW = SyntheticData(world=_SMALL_WORLD, length=100, keep=True)
 SMOKE = replace(
     LOCKON_S,
@@ -273,23 +296,23 @@ SMOKE = replace(
     summary="a few minutes of training on a procedural world, to see that everything works",
     model=ModelConfig(constructor="lockon_s", arguments={"width": 12}, from_scratch=True),
     data=(_FEW,),
-    validation_data=(replace(_FEW, length=12, first_seed=10**9, part="held_out"),),
+    validation_data=(replace(_FEW, length=8, first_seed=10**9, part="held_out"),),
     samples=replace(
         LOCKON_S.samples,
         frames=replace(LOCKON_S.samples.frames, train_frames=1, test_frames=1),
-        crop=CropConfig(size=160, search_factor=3.125, routine="replicate"),
-        train_jitter=Jitter(centre=1.5, scale=0.2),
-        test_jitter=Jitter(centre=1.5, scale=0.25),
+        crop=CropConfig(size=128, search_factor=2.5, routine="centred"),
+        train_jitter=Jitter(centre=1.0, scale=0.2),
+        test_jitter=Jitter(centre=1.0, scale=0.25),
         proposals=DensityProposalConfig(count=32),
     ),
-    objective=replace(LOCKON_S.objective, frozen_norms=()),
+    objective=replace(_LOCKON_LOSSES, frozen_norms=()),
     groups=(
-        Group(name="heads", prefixes=("classifier.", "bb_regressor."), lr=2e-3),
-        Group(name="backbone", prefixes=("feature_extractor.",), lr=2e-3),
+        Group(name="heads", prefixes=("classifier.", "bb_regressor."), lr=3e-3),
+        Group(name="backbone", prefixes=("feature_extractor.",), lr=3e-3),
     ),
     schedule=Cosine(warmup_steps=20, final=0.02),
-    loop=replace(LOCKON_S.loop, epochs=6, samples_per_epoch=800, batch=16, ema_decay=0.97, validate_every=1),
-    validation=ValidationConfig(samples=64, sequences=8, frames=30),
+    loop=replace(LOCKON_S.loop, epochs=7, samples_per_epoch=800, batch=8, ema_decay=0.97, validate_every=1),
+    validation=ValidationConfig(samples=32, sequences=8, frames=30),
 )
 FINETUNE = replace(
     LOCKON_S,

@@ -11,7 +11,9 @@ from lockon.training.tasks.base import Group, group_parameters
 class Holder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.net = nn.ModuleDict({"backbone": nn.ModuleList([nn.Linear(1, 1) for _ in range(3)]), "head": nn.Linear(1, 1)})
+        self.net = nn.ModuleDict(
+            {"backbone": nn.ModuleList([nn.Linear(1, 1) for _ in range(3)]), "head": nn.Linear(1, 1)}
+        )
         self.extra = nn.Linear(1, 1)
 
 

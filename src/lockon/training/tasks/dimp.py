@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -22,9 +22,8 @@ from lockon.training.tasks.base import Group, Losses, Task, at_least_float32
 from lockon.training.tasks.boxes import BoxLoss, box_loss
 from lockon.training.tasks.distillation import FeatureRegression
 
-
-LOSSES = {"hinge": hinge_loss, "divergence": centre_divergence}
-LABELS = {"hinge": gaussian_label, "divergence": label_density}
+LOSSES: Mapping[str, Callable[..., Tensor]] = {"hinge": hinge_loss, "divergence": centre_divergence}
+LABELS: Mapping[str, Callable[..., Tensor]] = {"hinge": gaussian_label, "divergence": label_density}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
