@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
 from lockon.errors import DataError
 from lockon.images import Image
@@ -81,11 +83,28 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.size
 
 
+def _opened(path: Path) -> AbstractContextManager[PillowImage.Image]:
+    return opened_image(path, f"the image '{path}'")
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[PillowImage.Image]:
+def opened_image(source: Path | BinaryIO, name: str) -> Iterator[PillowImage.Image]:
+    """An image file while it is open; its pixels are decoded when they are asked for.
+
+    Args:
+        source: a path, or the content of a file.
+        name: for messages.
+
+    Raises:
+        DataError: it is not a readable image, or turns out not to be one while it is decoded.
+    """
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(source) as image:
             yield image
-    # Pillow reports broken PNG chunks as SyntaxError, and images of absurd size as an exception of its own.
-    except (OSError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image '{path}': {error}.") from error
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        raise DataError(f"cannot read {name}: it is no image, or damaged.") from error
+    # Pillow reports broken PNG chunks as SyntaxError or ValueError, images of absurd size as an error of its own.
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
+        raise DataError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}.") from error

@@ -116,7 +116,7 @@ def test_text_and_back():
     ],
 )
 def test_malformed_segmentations_are_refused(shape):
-    with pytest.raises(DataError, match=r"not a segmentation of COCO|run lengths fill"):
+    with pytest.raises(DataError, match=r"is not a segmentation of COCO|^run lengths fill"):
         decode_segmentation(json.dumps(shape))
 
 

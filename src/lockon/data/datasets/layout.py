@@ -69,8 +69,9 @@ def read_numbers(path: Path) -> Float[np.ndarray, "count"]:
     Raises:
         DataError: it cannot be read, or holds something else.
     """
+    words = read_text(path).replace(",", " ").split()
     try:
-        return np.array([float(word) for word in read_text(path).replace(",", " ").split()])
+        return np.array([float(word) for word in words])
     except ValueError as error:
         raise DataError(f"'{path}' should hold numbers only: {error}.") from error
 

@@ -20,6 +20,7 @@ from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.index import Progress
 from lockon.data.datasets.pictures import picture_file, picture_identity
 from lockon.data.datasets.shards import MANIFEST, Shard, digest_of_shards, mask_suffix, read_manifest, shard_path
+from lockon.data.image_reading import opened_image
 from lockon.errors import DataError, OutputError
 from lockon.files import cannot_write, replacing
 
@@ -267,14 +268,10 @@ def _picture(sequence: TargetSequence, index: int, max_side: int | None) -> _Pic
 
 def _unchanged(path: Path, max_side: int | None) -> bytes | None:
     """The bytes of a file that is JPEG, upright and small enough."""
-    try:
-        data = path.read_bytes()
-        with PillowImage.open(io.BytesIO(data)) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            fits = _shrunk(*image.size, max_side) == image.size
-            return data if image.format == "JPEG" and fits and not turned else None
-    except (OSError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image '{path}': {error}.") from error
+    with opened_image(path, f"the image '{path}'") as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        fits = _shrunk(*image.size, max_side) == image.size
+        return path.read_bytes() if image.format == "JPEG" and fits and not turned else None
 
 
 def _shrunk(width: int, height: int, max_side: int | None) -> tuple[int, int]:

@@ -44,6 +44,8 @@ def decode_segmentation(text: str) -> Mask:
         if "polygons" not in shape:
             return run_length_mask(shape["counts"], height, width)
         polygons = [np.asarray(polygon, float).reshape(-1, 2) for polygon in shape["polygons"]]
+    except DataError:
+        raise
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"'{text[:60]}' is not a segmentation of COCO: {error}.") from error
     mask = np.zeros((height, width), bool)

@@ -20,12 +20,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from lockon.data.datasets.columns import Columns, Texts, read_columns, text_columns, write_columns
 from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.index import Progress
 from lockon.data.datasets.records import Issue
+from lockon.data.image_reading import opened_image
 from lockon.errors import DataError, OutputError
 from lockon.files import replacing, user_path
 from lockon.images import Image
@@ -171,11 +171,8 @@ class PackedSequence:
 
     def _decode(self, place: NDArray[np.int64], mode: str, index: int) -> NDArray[np.uint8]:
         data = self.shard.read(place)
-        try:
-            with PillowImage.open(io.BytesIO(data)) as image:
-                return np.asarray(image.convert(mode))
-        except (OSError, SyntaxError, PillowImage.DecompressionBombError) as error:
-            raise DataError(f"frame {index} of '{self.name}' in '{self.shard.path}' is damaged: {error}.") from error
+        with opened_image(io.BytesIO(data), f"frame {index} of '{self.name}' in '{self.shard.path}'") as image:
+            return np.asarray(image.convert(mode))
 
     def _of(self, column: str, index: int) -> Any:
         return self.shard.columns[column][self._rows.start + range(len(self))[index]]
@@ -293,6 +290,8 @@ def _look_through(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:
             files = _members(file, path)
             pictures, gathered = _gather(file, files, path)
+    except DataError:
+        raise
     except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"'{path}' is damaged, or no shard of Lockon's ({error}). Copy or pack it again.") from error
     for one in gathered.values():

@@ -72,8 +72,9 @@ def _first_line(path: Path) -> str:
 
 
 def _read_json(path: Path) -> Annotation:
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
     except ValueError as error:
         raise DataError(f"'{path}' is not complete JSON: {error}.") from error
     if isinstance(content, dict) and content.get("format") == JSON_FORMAT:

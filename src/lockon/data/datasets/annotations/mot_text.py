@@ -76,9 +76,9 @@ def _lengths(path: Path) -> dict[str | None, int]:
     info = path.parent.parent / "seqinfo.ini"
     if path.parent.name != "gt" or not info.is_file():
         return {}
-    settings = ConfigParser(interpolation=None)
+    text, settings = read_text(info), ConfigParser(interpolation=None)
     try:
-        settings.read_string(read_text(info))
+        settings.read_string(text)
         return {None: settings.getint("Sequence", "seqLength")}
     except (IniError, ValueError) as error:
         raise DataError(f"'{info}' does not state seqLength under [Sequence]: {error}.") from error
