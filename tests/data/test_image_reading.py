@@ -44,7 +44,10 @@ def test_size_comes_from_the_header_alone(tmp_path):
         read_grey(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n" + bytes(40), b"\x89PNG\r\n\x1a\n\0\0\0\x05IHDR" + bytes(40)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no image at all", b"\x89PNG\r\n\x1a\n" + bytes(40), b"\x89PNG\r\n\x1a\n\0\0\0\x05IHDR" + bytes(40)],
+)
 def test_damaged_images_are_one_kind_of_error(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(DataError, match="cannot read the image"):

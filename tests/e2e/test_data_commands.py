@@ -99,7 +99,7 @@ def test_check_reads_every_image_if_asked(lockon, monkeypatch):
         (["nowhere"], "there is no folder 'nowhere'"),
         ([".", "--as", "lasott"], "Did you mean 'lasot'?"),
         (["mine", "--split", "train"], "there is no folder 'mine/train'"),
-        (["mine", "--annotations", "a.json"], "--annotations: there is no such option for folder"),
+        (["mine", "--annotations", "a.json"], "folder has no option 'annotations'; its options: first_frame"),
         (["mine", "--first-frame", "1"], "frame 0 comes before the first, which is frame 1"),
         (["mine", "--out", "mine/dog.csv/x"], "cannot write mine/dog.csv/x"),
     ],

@@ -50,6 +50,8 @@ class _Source:
     """Of folders: number of the first frame in CSV files whose header does not say."""
     annotations: Annotated[str | None, arg(metavar="FILE")] = None
     """Of coco_json: the JSON file, where there are several."""
+    images: Annotated[str | None, arg(metavar="DIR")] = None
+    """Of coco_json: the folder of the images, where several could be meant."""
 
     def _open(self) -> SequenceDataset:
         root = user_path(self.path)
@@ -58,15 +60,8 @@ class _Source:
         name = self.as_name or detect_dataset(root)
         if name is None:
             raise DataError(f"there are no videos and no images in '{root}' or below.")
-        options: dict[str, Any] = {}
-        if self.first_frame:
-            options["first_frame"] = self.first_frame
-        if self.annotations is not None:
-            options["annotations"] = self.annotations
-        known = {"folder": {"first_frame"}, "coco_json": {"annotations"}}.get(name, set())
-        if foreign := options.keys() - known:
-            flags = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(foreign))
-            raise DataError(f"{flags}: there is no such option for {name}.")
+        given = {"first_frame": self.first_frame, "annotations": self.annotations, "images": self.images}
+        options: dict[str, Any] = {option: value for option, value in given.items() if value}
         with progress_bar(f"reading {name}") as progress:
             dataset = open_dataset(name, root, self.split, progress=progress, **options)
         print(f"{root} is read as {name}{'' if self.as_name else ' (--as NAME for something else)'}")
@@ -146,6 +141,7 @@ class DataPack(_Source):
             "--split": self.split,
             "--first-frame": self.first_frame or None,
             "--annotations": self.annotations,
+            "--images": self.images,
             "--max-side": self.max_side,
         }
         return words + [word for flag, value in optional.items() if value is not None for word in (flag, str(value))]

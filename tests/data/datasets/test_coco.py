@@ -121,6 +121,63 @@ def test_images_of_a_video_that_are_missing(tmp_path):
         open_dataset("coco_json", tmp_path, rebuild=True)
 
 
+@pytest.mark.parametrize(
+    ("make", "images", "below"),
+    [(make_tao, "train", "frames"), (make_youtube_vis, "a", "train/JPEGImages"), (make_youtube_vis, "a", "50%")],
+)
+def test_images_in_a_folder_below_that_the_file_does_not_name(tmp_path, make, images, below):
+    fingerprint = open_dataset("coco_json", make(tmp_path)).fingerprint
+    (tmp_path / below).mkdir(parents=True)
+    (tmp_path / images).rename(tmp_path / below / images)
+    dataset = open_dataset("coco_json", tmp_path, rebuild=True)
+    assert dataset.fingerprint == fingerprint
+    assert dataset[0].frame_path(0).is_relative_to(tmp_path / below / images)
+    assert number_of(dataset[0].frame(0)) == (1 if make is make_tao else 0)
+
+
+def flat_export(root, folders, names):
+    """Images by their bare names, copied to several folders, and the file about them."""
+    images = [{"id": name, "file_name": name} for name in names]
+    annotations = [{"id": 1, "image_id": name, "bbox": [0, 0, 2, 2]} for name in names]
+    for folder in folders:
+        (root / folder).mkdir(parents=True)
+        for name in names:
+            Image.fromarray(np.zeros((9, 9), np.uint8)).save(root / folder / name)
+    return write(
+        root / "train" / "_annotations.coco.json", json.dumps({"images": images, "annotations": annotations})
+    )
+
+
+def test_images_beside_the_file_come_first_and_several_folders_are_a_question(tmp_path):
+    flat_export(tmp_path, ["train", "valid"], ["1.png", "2.png"])
+    dataset = open_dataset("coco_json", tmp_path, annotations="train/_annotations.coco.json")
+    assert dataset[1].frame_path(0) == tmp_path / "train" / "2.png"
+    (tmp_path / "labels").mkdir()
+    path = (tmp_path / "train" / "_annotations.coco.json").rename(tmp_path / "labels" / "x.json")
+    with pytest.raises(DataError, match=r"are in 'train' and in 'valid'\. Say which is meant: images=FOLDER"):
+        open_dataset("coco_json", tmp_path, annotations="labels/x.json", rebuild=True)
+    dataset = open_dataset("coco_json", tmp_path, annotations=path, images="valid")
+    assert dataset[1].frame_path(0) == tmp_path / "valid" / "2.png"
+
+
+def test_the_folder_with_most_of_the_images(tmp_path):
+    flat_export(tmp_path, ["train", "valid"], ["1.png", "2.png"])
+    (tmp_path / "train" / "_annotations.coco.json").rename(tmp_path / "x.json")
+    (tmp_path / "train" / "1.png").unlink()
+    assert [sequence.frame_path(0).parent.name for sequence in open_dataset("coco_json", tmp_path)] == ["valid"] * 2
+
+
+def test_images_by_whole_paths(tmp_path):
+    name = (tmp_path / "elsewhere" / "1.png").as_posix()
+    images, annotations = [{"id": 1, "file_name": name}], [{"id": 1, "image_id": 1, "bbox": [0, 0, 2, 2]}]
+    write(tmp_path / "root" / "x.json", json.dumps({"images": images, "annotations": annotations}))
+    (tmp_path / "elsewhere").mkdir()
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(name)
+    (sequence,) = open_dataset("coco_json", tmp_path / "root")
+    assert sequence.frame(0).shape == (9, 9, 3)
+    assert sequence.clip == f"{name}..{name}"
+
+
 def test_the_json_file_may_lie_elsewhere_and_names_may_be_anything(tmp_path):
     images = [{"id": "a", "file_name": "x/50%.png"}, {"id": "b", "file_name": "y/ü.PNG", "width": 9, "height": 9}]
     annotations = [
@@ -143,7 +200,7 @@ def test_the_json_file_may_lie_elsewhere_and_names_may_be_anything(tmp_path):
     assert dataset[0].mask(0) is None, "nothing says how large the image is"
     assert dataset[1].mask(0).shape == (9, 9)
     assert len(open_dataset("coco_json", tmp_path / "pictures", annotations="../export.json")) == 3
-    with pytest.raises(DataError, match="has no option 'annotation'; its options: annotations"):
+    with pytest.raises(DataError, match="has no option 'annotation'; its options: annotations, images"):
         open_dataset("coco_json", tmp_path / "pictures", annotation=path)
 
 

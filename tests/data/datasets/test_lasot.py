@@ -86,7 +86,9 @@ def test_damage_of_one_sequence_leaves_the_others(tmp_path):
     assert [(sequence.name, len(sequence)) for sequence in dataset] == [("bear-1", 2), ("bear-3", 4)]
     found = {issue.sequence: (issue.kind, issue.text) for issue in dataset.issues}
     assert found["zebra-3"][0] == found["airplane-2"][0] == "left out"
-    assert re.fullmatch(r"cannot read '.*out_of_view\.txt': .* Copy or extract this part again\.", found["zebra-3"][1])
+    assert re.fullmatch(
+        r"cannot read '.*out_of_view\.txt': .* Copy or extract this part again\.", found["zebra-3"][1]
+    )
     assert "img' is missing" in found["airplane-2"][1]
     assert found["bear-1"] == (
         "frames",

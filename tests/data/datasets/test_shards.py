@@ -329,7 +329,9 @@ def test_a_shard_that_shrinks_while_it_is_read(out):
     with pytest.raises(DataError, match="cut off"):
         sequence.frame(2)
     path.write_bytes(data.replace(b"\xff\xd8", b"\0\0"))
-    with pytest.raises(DataError, match=r"^cannot read frame 2 of 'clip 0' in '.*\.tar': it is no image, or damaged\.$"):
+    with pytest.raises(
+        DataError, match=r"^cannot read frame 2 of 'clip 0' in '.*\.tar': it is no image, or damaged\.$"
+    ):
         sequence.frame(2)
     path.unlink()
     with pytest.raises(DataError, match="No such file"):

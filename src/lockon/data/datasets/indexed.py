@@ -74,14 +74,17 @@ class IndexedSequence:
     @property
     def clip(self) -> str:
         """What the frames are: sequences with the same clip are targets in the same frames."""
-        first, last = (self.frame_path(index).relative_to(self.dataset.root).as_posix() for index in (0, -1))
-        return f"{first}..{last}"
+        return f"{self._file(0)}..{self._file(-1)}"
 
     def frame_path(self, index: int) -> Path:
         """The image file of frame `index`, from 0."""
+        return self.dataset.root / self._file(index)
+
+    def _file(self, index: int) -> str:
+        """Path from the root."""
         pattern, number = self.dataset.texts["patterns"][self._of("pattern")], self._frame_number(index)
         by_name = pattern.rpartition("/")[2] == "%s"
-        return self.dataset.root / (pattern % (self.dataset.texts["files"][number] if by_name else number))
+        return pattern % (self.dataset.texts["files"][number] if by_name else number)
 
     def mask(self, index: int) -> Bool[np.ndarray, "height width"] | None:
         """The target's pixels in frame `index`, from 0; None where the data set has no mask.

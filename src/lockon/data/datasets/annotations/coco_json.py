@@ -12,9 +12,27 @@ from lockon.data.datasets.annotations.base import Annotation, Observation, parse
 from lockon.errors import DataError
 
 _TRACK_KEYS = ("track_id", "instance_id", "object_id")
-_FRAME_KEYS = ("frame_id", "frame_index")
+_FRAME_KEYS = ("frame_index", "frame_id", "frame")
 
-Record = Mapping[str, Any]
+Item = Mapping[str, Any]
+"""An object of the JSON file."""
+
+
+def track_of(annotation: Item) -> Any:
+    """Which object an annotation is of; None where it does not say."""
+    return _first(annotation, _TRACK_KEYS)
+
+
+def frame_of(image: Item) -> Any:
+    """Which frame of its video an image is; None where it does not say."""
+    return _first(image, _FRAME_KEYS)
+
+
+def _first(record: Item, keys: Sequence[str]) -> Any:
+    """The value of the first of these keys, at the top or among the attributes."""
+    attributes = record.get("attributes") or {}
+    places = (place[key] for key in keys for place in (record, attributes) if place.get(key) is not None)
+    return next(places, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +40,12 @@ class _Tables:
     """The file's lists by id."""
 
     path: Path
-    videos: Mapping[Any, Record]
-    images: Mapping[Any, Record]
+    videos: Mapping[Any, Item]
+    images: Mapping[Any, Item]
     categories: Mapping[Any, str]
 
 
-def read_coco(content: Record, path: Path) -> Annotation:
+def read_coco(content: Item, path: Path) -> Annotation:
     """Read tracks from parsed COCO JSON.
 
     Frame ids count from 0; where images have file names and the clip is a folder of images, the names count. Objects
@@ -64,9 +82,9 @@ def read_coco(content: Record, path: Path) -> Annotation:
     return Annotation(path=path, observations=tuple(observations), lengths=lengths)
 
 
-def _read_annotation(record: Record, where: str, tables: _Tables) -> Iterator[Observation]:
+def _read_annotation(record: Item, where: str, tables: _Tables) -> Iterator[Observation]:
     category = tables.categories.get(record.get("category_id"))
-    track = _first(record, _TRACK_KEYS)
+    track = track_of(record)
     if "bboxes" in record:  # YouTube-VIS: one record is a track
         yield from _read_track(record, where, category, tables)
         return
@@ -75,7 +93,7 @@ def _read_annotation(record: Record, where: str, tables: _Tables) -> Iterator[Ob
     box = parse_box(_four(record.get("bbox"), where), where)
     if box is None:
         return
-    frame = _first(image, _FRAME_KEYS)
+    frame = frame_of(image)
     attributes = record.get("attributes") or {}
     yield Observation(
         where=where,
@@ -89,7 +107,7 @@ def _read_annotation(record: Record, where: str, tables: _Tables) -> Iterator[Ob
     )
 
 
-def _read_track(record: Record, where: str, category: str | None, tables: _Tables) -> Iterator[Observation]:
+def _read_track(record: Item, where: str, category: str | None, tables: _Tables) -> Iterator[Observation]:
     video = _refer(tables.videos, record, "video_id", where)
     files = video.get("file_names") or []
     for frame, values in enumerate(record["bboxes"]):
@@ -102,12 +120,12 @@ def _read_track(record: Record, where: str, category: str | None, tables: _Table
             yield Observation(place, _video_name(video), frame, file, track, category, box, visible)
 
 
-def _check_identities(annotations: Sequence[Record], path: Path) -> None:
+def _check_identities(annotations: Sequence[Item], path: Path) -> None:
     """Without track ids a frame may hold one object of each category."""
     loose = Counter(
         (record.get("image_id"), record.get("category_id"))
         for record in annotations
-        if "bboxes" not in record and _first(record, _TRACK_KEYS) is None and not record.get("iscrowd")
+        if "bboxes" not in record and track_of(record) is None and not record.get("iscrowd")
     )
     for (image, category), count in loose.items():
         if count > 1:
@@ -117,22 +135,15 @@ def _check_identities(annotations: Sequence[Record], path: Path) -> None:
             )
 
 
-def _first(record: Record, keys: Sequence[str]) -> Any:
-    """The value of the first of these keys, at the top or among the attributes."""
-    attributes = record.get("attributes") or {}
-    places = (place[key] for key in keys for place in (record, attributes) if place.get(key) is not None)
-    return next(places, None)
-
-
-def _records(content: Record, key: str, path: Path, *, optional: bool = False) -> list[Record]:
+def _records(content: Item, key: str, path: Path, *, optional: bool = False) -> list[Item]:
     records = content.get(key, [] if optional else None)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise DataError(f"'{path}' has no list \"{key}\" of objects; COCO JSON has.")
     return records
 
 
-def _by_id(records: Sequence[Record], where: str) -> dict[Any, Record]:
-    found: dict[Any, Record] = {}
+def _by_id(records: Sequence[Item], where: str) -> dict[Any, Item]:
+    found: dict[Any, Item] = {}
     for number, record in enumerate(records):
         if "id" not in record:
             raise DataError(f"{where}: entry {number} has no id.")
@@ -142,13 +153,13 @@ def _by_id(records: Sequence[Record], where: str) -> dict[Any, Record]:
     return found
 
 
-def _refer(table: Mapping[Any, Record], record: Record, key: str, where: str) -> Record:
+def _refer(table: Mapping[Any, Item], record: Item, key: str, where: str) -> Item:
     if record.get(key) not in table:
         raise DataError(f"{where}: {key} {record.get(key)} is not in the file.")
     return table[record[key]]
 
 
-def _video_name(video: Record) -> str:
+def _video_name(video: Item) -> str:
     name = video.get("name") or video.get("file_name")
     if name is None and video.get("file_names"):
         name = str(Path(video["file_names"][0]).parent)
