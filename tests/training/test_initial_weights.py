@@ -91,6 +91,13 @@ def test_finetuning_from_another_kind_of_network_is_refused():
         build_network(ModelConfig(constructor="lockon_s", finetune="lockon_x"))
 
 
+def test_finetuning_a_network_of_other_sizes_is_refused():
+    with pytest.raises(
+        RecipeError, match=r"'lockon_s' is not the network that model\.arguments describe:\n.*misshapen"
+    ):
+        build_network(ModelConfig(constructor="lockon_s", arguments={"width": 12}, finetune="lockon_s"))
+
+
 def test_an_unknown_iou_network_gets_the_nearest_name():
     config = ModelConfig(constructor="atom_resnet18", arguments={"iou_net": "siames"}, from_scratch=True)
     with pytest.raises(UnknownNameError, match=r"unknown IoU network 'siames'\. Did you mean 'siamese'"):

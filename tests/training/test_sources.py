@@ -10,6 +10,7 @@ from PIL import Image
 from lockon.data.datasets.packing import pack
 from lockon.data.synthetic import SyntheticConfig
 from lockon.errors import DataError, RecipeError, UnknownNameError
+from lockon.training.overrides import override
 from lockon.training.recipe import DataConfig, SyntheticData
 from lockon.training.recipes import RECIPES
 from lockon.training.sources import open_sources, part_of_clips, with_data
@@ -48,6 +49,12 @@ def test_missing_data_sets_can_be_left_out_and_the_log_says_so():
     ]
     with pytest.raises(RecipeError, match=r"needs .*FOLDER\.$"):
         with_data(DIMP, [], allow_missing=True)
+
+
+def test_a_data_set_of_weight_0_needs_no_folder():
+    recipe, notes = with_data(override(DIMP, ["data.coco.weight=0"]), ALL[:3])
+    assert [config.dataset for config in recipe.data] == ["lasot", "got10k", "trackingnet"]
+    assert notes == []
 
 
 def test_another_data_set_joins():

@@ -72,6 +72,12 @@ def _trained_network(config: ModelConfig, start: str) -> TrackerNet:
             f"'{start}' is a '{entry.weights.constructor}', and the recipe trains a '{config.constructor}'; "
             f"pass --set model.constructor={entry.weights.constructor}, or start from another model."
         )
+    with torch.device("meta"):
+        described = build(config.constructor, config.arguments)
+    drop_classifier_end(described.feature_extractor)
+    difference = compare(shapes_of(net.state_dict()), shapes_of(described.state_dict()))
+    if difference:
+        raise RecipeError(f"'{start}' is not the network that model.arguments describe:\n{difference}")
     return net.train()
 
 

@@ -35,15 +35,16 @@ def with_data(
         recipe: what to train.
         roots: name and folder of data sets; for `synthetic`, folders of photographs (any number). A data set that
             the recipe does not name joins with weight 1.
-        allow_missing: do without the data sets that have no folder; the others keep their relative weights.
+        allow_missing: do without the data sets that have no folder; the others keep their relative weights. Those of
+            weight 0 need none.
 
     Raises:
         RecipeError: A data set of the recipe has no folder, two have the same name, or none is left.
         UnknownNameError: There is no data set of a name.
     """
     folders = _folders_by_name(roots)
-    data, missing = _place(recipe.data, folders)
-    held_out, _ = _place(recipe.validation_data, folders)
+    data, missing = _place(_drawn_from(recipe.data), folders)
+    held_out, _ = _place(_drawn_from(recipe.validation_data), folders)
     if missing and not (allow_missing and data):
         needed = " ".join(f"{name}=FOLDER" for name in missing)
         raise RecipeError(
@@ -80,6 +81,10 @@ def _folders_by_name(roots: Iterable[tuple[str, Path]]) -> dict[str, list[Path]]
             raise RecipeError(f"data set '{name}' has two folders, {folders[name][0]} and {folder}; give one.")
         folders[name].append(folder)
     return dict(folders)
+
+
+def _drawn_from(data: Data) -> Data:
+    return tuple(config for config in data if config.weight > 0)
 
 
 def _place(data: Data, folders: dict[str, list[Path]]) -> tuple[Data, list[str]]:
