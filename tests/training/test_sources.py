@@ -31,9 +31,7 @@ def test_every_data_set_gets_its_folder():
 
 
 def test_data_sets_without_a_folder_are_named_with_the_command():
-    with pytest.raises(
-        RecipeError, match=r"'dimp18' needs trackingnet and coco: pass --data trackingnet=FOLDER coco="
-    ):
+    with pytest.raises(RecipeError, match=r"'dimp18' needs trackingnet, coco: pass --data trackingnet=FOLDER coco="):
         with_data(DIMP, ALL[:2])
 
 

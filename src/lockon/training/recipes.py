@@ -311,7 +311,9 @@ SMOKE = replace(
         Group(name="backbone", prefixes=("feature_extractor.",), lr=3e-3),
     ),
     schedule=Cosine(warmup_steps=20, final=0.02),
-    loop=replace(LOCKON_S.loop, epochs=7, samples_per_epoch=800, batch=8, ema_decay=0.97, validate_every=1),
+    loop=replace(
+        LOCKON_S.loop, epochs=7, samples_per_epoch=800, batch=8, ema_decay=0.97, workers=1, validate_every=1
+    ),
     validation=ValidationConfig(samples=32, sequences=8, frames=30),
 )
 FINETUNE = replace(

@@ -48,7 +48,7 @@ def with_data(
     if missing and not (allow_missing and data):
         needed = " ".join(f"{name}=FOLDER" for name in missing)
         raise RecipeError(
-            f"recipe '{recipe.name}' needs {' and '.join(missing)}: pass --data {needed}"
+            f"recipe '{recipe.name}' needs {', '.join(missing)}: pass --data {needed}"
             + (", or --allow-missing to do without." if data else ".")
         )
     joining = tuple(
