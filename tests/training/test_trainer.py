@@ -14,6 +14,7 @@ from lockon.training.checkpoints import Checkpoints, decode
 from lockon.training.logs import read_log
 from lockon.training.loop import steps_per_epoch
 from lockon.training.monitor import LOG, Monitor
+from lockon.training.schedules import StepDecay
 
 SHORT = replace(LOOP, epochs=1, samples_per_epoch=20, ema_decay=None)
 
@@ -292,6 +293,17 @@ def test_precision_of_the_network(tmp_path, precision):
     toy_trainer(tmp_path, replace(SHORT, precision=precision), task=task).run()
     assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float32}
     assert task.net[0].weight.dtype == torch.float32
+
+
+def test_the_schedule_decides_how_far_a_step_goes(tmp_path):
+    before = ToyTask().state_dict()
+    still = toy_trainer(tmp_path / "still", SHORT, schedule=StepDecay(every_epochs=1, factor=0.0)).run()
+    moved = {name for name, value in still.weights.items() if not torch.equal(value, before[name])}
+    assert {"net.0.weight", "net.5.bias"} <= moved  # in the first epoch
+    loop = replace(SHORT, epochs=3)
+    later = toy_trainer(tmp_path / "later", loop, schedule=StepDecay(every_epochs=1, factor=0.0)).run()
+    for name in ("net.0.weight", "net.5.bias"):
+        assert torch.equal(later.weights[name], still.weights[name])
 
 
 def test_the_optimiser_is_the_one_asked_for(tmp_path):

@@ -19,12 +19,13 @@ from lockon.training.loop import LoopConfig
 from lockon.training.monitor import LOG, Monitor, RunMonitor
 from lockon.training.provenance import Provenance
 from lockon.training.samples import TrackingSample
-from lockon.training.schedules import Cosine
+from lockon.training.schedules import Cosine, Schedule
 from lockon.training.tasks.base import Group, Losses, Task
 from lockon.training.trainer import Trainer
 
 SIZE = 12
 LOOP = LoopConfig(epochs=2, samples_per_epoch=48, batch=4, workers=0, checkpoint_steps=5, ema_decay=0.9)
+WARM_UP = Cosine(warmup_steps=3)
 PROVENANCE = Provenance(recipe={"name": "toy", "lr": 0.01}, data={"numbers": "abc"}, processes=1, code="1")
 
 
@@ -81,6 +82,7 @@ def toy_trainer(
     monitor: Monitor | None = None,
     provenance: Provenance = PROVENANCE,
     device: str = "cpu",
+    schedule: Schedule = WARM_UP,
     **more: object,
 ) -> Trainer:
     meter = LoaderMeter()
@@ -92,7 +94,7 @@ def toy_trainer(
         task or ToyTask(),
         stream,
         loop=loop,
-        schedule=Cosine(warmup_steps=3),
+        schedule=schedule,
         folder=folder,
         provenance=replace(provenance, processes=peers.count()),
         device=torch.device(device),
