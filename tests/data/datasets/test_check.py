@@ -129,17 +129,19 @@ def test_single_images_need_no_second_frame():
 
 
 def test_issues_of_the_reader_and_images_of_many_sizes(tmp_path):
-    for name in ("a", "b"):
+    for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         for number in range(2):
             Image.new("RGB", (64 + 2 * number, 48)).save(tmp_path / name / f"{number}.png")
     (tmp_path / "a.csv").write_text("frame,x,y,w,h\n0,1,1,9,9\n1,1,1,9,9\n")
+    (tmp_path / "c.csv").write_text("frame,x,y,w,h,visible\n0,1,1,9,9,0\n")
     report = check_dataset(open_folder(tmp_path))
     assert [(f.severity, f.kind, f.sequence) for f in report.findings] == [
         ("error", "left out", "b"),
+        ("warning", "hidden", "c"),
         ("warning", "size", "a"),
     ]
-    assert "64×48, 66×48" in report.warnings[0].text
+    assert "64×48, 66×48" in report.warnings[1].text
 
 
 def test_errors_come_first_and_by_kind():

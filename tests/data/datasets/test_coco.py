@@ -68,7 +68,11 @@ def test_an_instance_without_a_box_is_left_out(tmp_path):
     edit(path, lambda content: content["annotations"][2].pop("bbox"))
     dataset = open_dataset("coco", tmp_path)
     assert [sequence.name for sequence in dataset] == ["25/4"]
-    assert [(issue.sequence, issue.kind) for issue in dataset.issues] == [("9/1", "left out"), ("25/3", "left out")]
+    assert [(issue.sequence, issue.kind) for issue in dataset.issues] == [
+        ("9/1", "boxes"),
+        ("9/1", "hidden"),
+        ("25/3", "hidden"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2", "[1, 2]", "{}", '{"annotations": 3}', '{"annotations": [{"id": 1}]}'])

@@ -255,7 +255,7 @@ def test_a_sequence_that_never_shows_its_target_is_left_out(root, reading):
     write(root / "b.txt", lines([(0, 0, 0, 0)] * 4))
     dataset = reading(root)
     assert [sequence.name for sequence in dataset] == ["a%s d"]
-    assert [(issue.sequence, issue.kind) for issue in dataset.issues] == [("b", "left out")]
+    assert [(issue.sequence, issue.kind) for issue in dataset.issues] == [("b", "boxes"), ("b", "hidden")]
 
 
 @pytest.mark.parametrize(

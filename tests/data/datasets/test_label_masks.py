@@ -36,9 +36,9 @@ def test_youtube_vos_has_the_annotated_frames_alone(tmp_path):
     assert [number_of(dataset[0].frame(index)) for index in range(3)] == [0, 5, 10]
 
 
-def test_masks_without_images(tmp_path):
-    make_davis(tmp_path)
-    (tmp_path / "JPEGImages/480p/bear/00001.jpg").unlink()
+@pytest.mark.parametrize("lost", ["JPEGImages/480p/bear/00001.jpg", "Annotations/480p/bear/00001.png"])
+def test_masks_without_images_and_images_without_masks(tmp_path, lost):
+    (make_davis(tmp_path) / lost).unlink()
     dataset = open_dataset("davis", tmp_path)
     assert [len(sequence) for sequence in dataset] == [2, 2]
     np.testing.assert_array_equal(dataset[1].mask(1), VOS_FRAMES[2] == 3)

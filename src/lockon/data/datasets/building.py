@@ -43,7 +43,7 @@ class IndexBuilder:
                 self._append(finding, boxes, visible)
             else:
                 text = f"'{finding.name}' shows its target in none of its {len(boxes)} frames."
-                issues = [*finding.issues, Issue(finding.name, "left out", 1, text)]
+                issues.append(Issue(finding.name, "hidden", 1, text))
         self.issues += issues
         return issues
 

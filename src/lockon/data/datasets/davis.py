@@ -31,7 +31,7 @@ def scan(root: Path, split: str) -> Scan:
 
 def _clip(root: Path, name: str) -> Clip:
     frames, masks = f"{_IMAGES}/{name}", f"{_MASKS}/{name}"
-    read = partial(object_records, root, name=name, frames=frames, masks=masks, categories={})
+    read = partial(object_records, root, name=name, frames=frames, masks=masks, categories={}, every_frame=True)
     return Clip(name, read, (root / frames, root / masks))
 
 

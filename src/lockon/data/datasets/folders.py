@@ -222,7 +222,7 @@ class _Reading:
                     FolderSequence(name, track.category, boxes.astype(np.float32), visible, clip, masks)
                 )
             else:
-                self._leave_out(name, f"'{name}' shows its target in no frame.")
+                self.issues.append(Issue(name, "hidden", 1, f"'{name}' shows its target in no frame."))
 
     def _leave_out(self, name: str, text: str) -> None:
         self.issues.append(Issue(name, "left out", 1, text))

@@ -29,7 +29,7 @@ from lockon.files import cannot_write, lockon_home, one_at_a_time, replacing, us
 Progress = Callable[[int, int], None]
 """Called with the number of clips that were read, and of all."""
 
-FORMAT = 1
+FORMAT = 2
 """Of the index files; to be raised when they change, or when a reader reads the same files differently."""
 _READING_THREADS = 16
 """Reading is mostly waiting for the disk or the network; more threads than cores pay."""

@@ -20,7 +20,7 @@ BACKGROUND, VOID = 0, 255
 
 
 def object_records(
-    root: Path, *, name: str, frames: str, masks: str, categories: Mapping[int, str]
+    root: Path, *, name: str, frames: str, masks: str, categories: Mapping[int, str], every_frame: bool
 ) -> Iterator[Record | Issue]:
     """Every object of a video, in the frames that have an image of labels; boxes are drawn around its pixels.
 
@@ -29,6 +29,7 @@ def object_records(
         name: of the video; that of a record is followed by the object's label.
         frames, masks: folders below the root.
         categories: of objects by label, where known.
+        every_frame: whether every image should have labels.
 
     Raises:
         DataError: images or masks are missing, unreadable or not numbered.
@@ -37,9 +38,10 @@ def object_records(
     if isinstance(images.keys, tuple) or isinstance(labels.keys, tuple):
         raise DataError(f"the images of '{name}' and their masks are not named by the same numbers.")
     numbers, rows, _ = np.intersect1d(images.keys, labels.keys, return_indices=True)
-    if len(numbers) < len(labels.keys):
-        text = f"'{name}' has {len(labels.keys)} masks; {len(numbers)} of them have an image."
-        yield Issue(name, "frames", len(labels.keys) - len(numbers), text)
+    lost = max(len(labels), len(images) if every_frame else 0) - len(numbers)
+    if lost:
+        text = f"'{name}' has {len(images)} images and {len(labels)} masks; the {len(numbers)} with both are used."
+        yield Issue(name, "frames", lost, text)
     boxes: dict[int, NDArray[np.float64]] = defaultdict(lambda: np.full((len(numbers), 4), np.nan))
     for index, number in enumerate(numbers.tolist()):
         pixels = read_labels(root / (labels.pattern % number))

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-IssueKind = Literal["left out", "frames", "boxes"]
-"""A sequence that cannot be used; frames and annotation that differ in number; boxes without area."""
+IssueKind = Literal["left out", "hidden", "frames", "boxes"]
+"""A sequence that cannot be used; one that shows its target in no frame; frames and annotation that differ in number;
+boxes without area."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,9 @@ def scan(root: Path, split: str) -> Scan:
 def _clip(root: Path, split: str, name: str, objects: dict[str, dict[str, Any]]) -> Clip:
     frames, masks = f"{split}/JPEGImages/{name}", f"{split}/Annotations/{name}"
     categories = {int(label): str(about["category"]) for label, about in objects.items() if "category" in about}
-    read = partial(object_records, root, name=name, frames=frames, masks=masks, categories=categories)
+    read = partial(
+        object_records, root, name=name, frames=frames, masks=masks, categories=categories, every_frame=False
+    )
     return Clip(name, read, (root / frames, root / masks))
 
 
