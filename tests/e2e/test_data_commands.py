@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.datasets.layouts import make_lasot
+from data.datasets.layouts import make_davis, make_lasot
 from lockon.data.datasets.folders import open_folder
 from lockon.data.datasets.shards import open_shards
 from lockon.data.sequences import find_sequences
@@ -77,6 +77,20 @@ def test_check_fails_on_errors_and_only_on_them(lockon, mine):
     assert "errors: 5, warnings: 2" in outcome.out
     report = json.loads(Path("outputs/mine_check.json").read_text())
     assert [finding["kind"] for finding in report["findings"]].count("left out") == 5
+
+
+def test_check_of_the_folder_it_writes_to_says_the_same_again(lockon, mine, monkeypatch):
+    monkeypatch.chdir(mine)
+    first, second = (lockon("data", "check", ".") for _ in range(2))
+    assert first.out == second.out
+    assert (second.status, second.err) == (0, "")
+
+
+def test_check_of_a_part_says_where_the_whole_is(lockon):
+    whole = make_davis(Path("DAVIS")).resolve()
+    outcome = lockon("data", "check", "DAVIS/JPEGImages")
+    assert outcome.status == 2
+    assert f"It is a part of davis: give '{whole}'." in outcome.err
 
 
 def test_check_reads_every_image_if_asked(lockon, monkeypatch):

@@ -22,8 +22,9 @@ from lockon.apps.progress import progress_bar
 from lockon.data.datasets.base import SequenceDataset
 from lockon.data.datasets.check import CheckReport, Finding, Range, check_dataset, grouped
 from lockon.data.datasets.contact_sheet import contact_sheet
+from lockon.data.datasets.folder_layout import CHECK_PICTURE
 from lockon.data.datasets.packing import PackConfig, pack
-from lockon.data.datasets.registry import detect_dataset, open_dataset
+from lockon.data.datasets.registry import dataset_around, detect_dataset, open_dataset
 from lockon.data.synthetic import SyntheticConfig, SyntheticSequence, SyntheticWorld
 from lockon.errors import DataError, OutputError
 from lockon.files import cannot_write, replacing, user_path
@@ -62,8 +63,14 @@ class _Source:
             raise DataError(f"there are no videos and no images in '{root}' or below.")
         given = {"first_frame": self.first_frame, "annotations": self.annotations, "images": self.images}
         options: dict[str, Any] = {option: value for option, value in given.items() if value}
-        with progress_bar(f"reading {name}") as progress:
-            dataset = open_dataset(name, root, self.split, progress=progress, **options)
+        try:
+            with progress_bar(f"reading {name}") as progress:
+                dataset = open_dataset(name, root, self.split, progress=progress, **options)
+        except DataError as error:
+            around = None if self.as_name else dataset_around(root)
+            if around is None:
+                raise
+            raise DataError(f"{error} It is a part of {around[0]}: give '{around[1]}'.") from error
         print(f"{root} is read as {name}{'' if self.as_name else ' (--as NAME for something else)'}")
         return dataset
 
@@ -85,8 +92,9 @@ class DataCheck(_Source):
         dataset = self._open()
         with progress_bar("checking") as progress:
             report = check_dataset(dataset, all_images=self.all_images, progress=progress)
-        stem = user_path(self.out) / f"{dataset.name.replace('/', '_')}_check"
-        picture, record = stem.with_suffix(".png"), stem.with_suffix(".json")
+        name = dataset.name.replace("/", "_")
+        picture = user_path(self.out) / f"{name}{CHECK_PICTURE}"
+        record = picture.with_suffix(".json")
         _make_folder(picture.parent)
         with replacing(picture) as part:
             PillowImage.fromarray(contact_sheet(dataset)).save(part, "PNG")

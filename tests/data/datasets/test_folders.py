@@ -9,6 +9,7 @@ from PIL import Image
 
 from lockon.data.datasets import folders, video_lengths
 from lockon.data.datasets.folders import open_folder
+from lockon.data.datasets.packing import pack
 from lockon.data.datasets.registry import detect_dataset, open_dataset
 from lockon.errors import DataError
 from video.video_clips import number_in, numbered_image, write_clip
@@ -284,6 +285,17 @@ def test_a_folder_is_recognised(root):
     put_video(root / "deep" / "dog.mp4")
     assert detect_dataset(root) == "folder"
     assert isinstance(open_dataset("folder", root.parent, "mine", first_frame=0, rebuild=True), folders.FolderDataset)
+
+
+def test_what_was_made_of_the_clips_is_none_of_them(root):
+    put_images(root / "dog")
+    put(root / "dog.csv", TABLE)
+    pack(open_folder(root), root / "packed")
+    (root / "outputs").mkdir()
+    Image.fromarray(numbered_image(0)).save(root / "outputs" / "mine_check.png")
+    dataset = open_folder(root)
+    assert names(dataset) == ["dog"]
+    assert dataset.issues == ()
 
 
 def test_links_are_followed_once(root):

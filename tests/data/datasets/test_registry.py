@@ -1,12 +1,13 @@
 import pickle
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data.datasets.layouts import MAKERS, make_davis
-from lockon.data.datasets.registry import OPENERS, READERS, detect_dataset, find_reader, open_dataset
+from lockon.data.datasets.registry import OPENERS, READERS, dataset_around, detect_dataset, find_reader, open_dataset
 from lockon.errors import DataError, UnknownNameError
 
 
@@ -49,6 +50,29 @@ class TestEveryReader:
         assert detect_dataset(tmp_path / "empty") is None
         with pytest.raises(UnknownNameError, match=f"unknown split of {name} 'trian'"):
             open_dataset(name, tmp_path / "empty", "trian")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("trackingnet", "TRAIN_0/frames"),
+        ("got10k", "train/GOT-10k_Train_000001"),
+        ("imagenet_vid", "Data/VID/train"),
+        ("coco", "annotations"),
+        ("youtube_vos", "train"),
+        ("davis", "JPEGImages/480p"),
+    ],
+)
+def test_a_part_of_a_data_set_tells_which(tmp_path, monkeypatch, name, part):
+    MAKERS[name](tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path("data", part), tmp_path / "data" / part):
+        assert dataset_around(folder) == (name, tmp_path / "data")
+    assert dataset_around(tmp_path / "data") is None
+
+
+def test_the_list_of_youtube_vos_is_no_json_of_coco(tmp_path):
+    assert detect_dataset(MAKERS["youtube_vos"](tmp_path) / "train") == "folder"
 
 
 def test_a_name_that_is_wrong_brings_up_the_nearest(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
@@ -297,11 +298,11 @@ def _segmentation(shape: Any, image: Item) -> str:
 
 
 def _recognises(root: Path) -> bool:
-    """Whether the first part of a JSON file looks like it: a whole one may take long to read."""
+    """Whether a list of COCO's begins in the first part of a JSON file: a whole one may take long to read."""
     for path in [*root.glob("*.json"), *root.glob("annotations/*.json")]:
         with path.open("rb") as file:
             beginning = file.read(65536)
-        if any(key in beginning for key in (b'"images"', b'"annotations"', b'"categories"', b'"videos"')):
+        if re.search(rb'"(images|annotations|categories|videos)"\s*:\s*\[', beginning):
             return True
     return False
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockon.data.datasets.annotations import ANNOTATION_SUFFIXES, is_annotation
+from lockon.data.datasets.shards import is_packed
 from lockon.errors import DataError
 from lockon.video.image_files import images_in, is_image_name
 
@@ -17,6 +18,8 @@ VIDEO_SUFFIXES = frozenset(
 FRAME_FOLDERS = frozenset({"frames", "img", "img1", "images", "color", "imgs"})
 """Names of folders that hold the images of the clip that the folder above them is."""
 MASK_FOLDERS = frozenset({"masks", "mask"})
+CHECK_PICTURE = "_check.png"
+"""What the names of pictures end with that `lockon data check` draws, perhaps into the folder it looks at."""
 _TRUTH_FILES = ("groundtruth.txt", "groundtruth_rect.txt", "gt/gt.txt", "gt.txt")
 
 
@@ -59,6 +62,8 @@ def find_layout(root: Path) -> Layout:
     """
     layout, annotations = Layout([]), []
     for folder, files in _walk(root):
+        if is_packed(folder):
+            continue  # what was made of the clips is none of them
         layout.clips += _clips_in(root, folder, files)
         annotations += [path for path in files if is_annotation(path)]
         if not any(path.name[0] != "." for path in folder.iterdir()):
@@ -134,12 +139,16 @@ def _clips_in(root: Path, folder: Path, files: Sequence[Path]) -> Iterator[Found
     for path in files:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             yield FoundClip(path.relative_to(root).with_suffix("").as_posix(), path)
-    if any(map(is_image_name, files)) and not _has_frame_folder(folder):
+    if any(map(_is_frame, files)) and not _has_frame_folder(folder):
         home = folder.parent if folder.name.casefold() in FRAME_FOLDERS else folder
         if root not in (home, *home.parents):
             home = folder  # the user gave the folder of frames itself
         name = home.relative_to(root).as_posix() if home != root else root.resolve().name
         yield FoundClip(name, home, tuple(images_in(folder)), _masks(home))
+
+
+def _is_frame(path: Path) -> bool:
+    return is_image_name(path) and not path.name.endswith(CHECK_PICTURE)
 
 
 def _has_frame_folder(folder: Path) -> bool:

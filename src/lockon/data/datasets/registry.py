@@ -35,6 +35,8 @@ OPENERS = {
 """Data sets that are opened by a function of their own, called with root, split and options."""
 DATASETS = (*READERS, *OPENERS)
 """Names of all data sets."""
+_LEVELS = 3
+"""Folders up to the one that a user should have given instead of a part of it."""
 
 
 def find_reader(name: str) -> Reader:
@@ -88,6 +90,14 @@ def _opener(name: str) -> Callable[..., SequenceDataset]:
     module, _, function = OPENERS[name].partition(":")
     opener: Callable[..., SequenceDataset] = getattr(importlib.import_module(module), function)
     return opener
+
+
+def dataset_around(root: Path) -> tuple[str, Path] | None:
+    """A data set at its distributed layout of which a folder is a part: its name and its own folder."""
+    # These two are also recognised in a folder above theirs, or in one that has other things, too.
+    names = [name for name in READERS if name not in {"lasot", "coco_json"}]
+    around = ((name, folder) for folder in root.absolute().parents[:_LEVELS] for name in names)
+    return next((found for found in around if find_reader(found[0]).recognises(found[1])), None)
 
 
 def detect_dataset(root: Path) -> str | None:
