@@ -287,12 +287,13 @@ def test_a_folder_is_recognised(root):
     assert isinstance(open_dataset("folder", root.parent, "mine", first_frame=0, rebuild=True), folders.FolderDataset)
 
 
-def test_what_was_made_of_the_clips_is_none_of_them(root):
+def test_what_others_made_of_the_clips_is_none_of_them(root):
     put_images(root / "dog")
     put(root / "dog.csv", TABLE)
     pack(open_folder(root), root / "packed")
     (root / "outputs").mkdir()
     Image.fromarray(numbered_image(0)).save(root / "outputs" / "mine_check.png")
+    put(root / "__MACOSX" / "dog" / "._0000.png", "shadow")
     dataset = open_folder(root)
     assert names(dataset) == ["dog"]
     assert dataset.issues == ()

@@ -97,6 +97,14 @@ def test_damage_of_one_sequence_leaves_the_others(tmp_path):
     assert found["bear-3"][1].startswith("'bear-3' has 5 boxes, 4 labels, 5 labels, 4 images; the 4 frames")
 
 
+def test_shadows_of_archives_and_marks_of_editors(tmp_path):
+    root = make_lasot(tmp_path)
+    write(root / "__MACOSX" / "airplane" / "airplane-2" / "._img", "shadow")
+    (root / "lasot_train_val_split.txt").write_text("airplane-2\n", encoding="utf-8-sig")
+    (sequence,) = open_dataset("lasot", root, "train-val")
+    assert sequence.frame_path(0).relative_to(root).as_posix() == "airplane/airplane-2/img/00000001.jpg"
+
+
 def test_the_clips_do_not_depend_on_the_order_of_the_file_system(tmp_path):
     root = make_lasot(tmp_path)
     assert [clip.name for clip in scan(root, "train").clips] == ["airplane-2", "zebra-3", "lasot"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockon.data.datasets.annotations import ANNOTATION_SUFFIXES, is_annotation
+from lockon.data.datasets.layout import is_hidden
 from lockon.data.datasets.shards import is_packed
 from lockon.errors import DataError
 from lockon.video.image_files import images_in, is_image_name
@@ -66,7 +67,7 @@ def find_layout(root: Path) -> Layout:
             continue  # what was made of the clips is none of them
         layout.clips += _clips_in(root, folder, files)
         annotations += [path for path in files if is_annotation(path)]
-        if not any(path.name[0] != "." for path in folder.iterdir()):
+        if all(is_hidden(path.name) for path in folder.iterdir()):
             layout.empty.append(folder)
     layout.clips = _with_unique_names(layout.clips, root)
     owners = _Owners(layout.clips)
@@ -131,8 +132,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
             folders.clear()
             continue
         been.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if name[0] != "." and name.casefold() not in MASK_FOLDERS)
-        yield Path(folder), [Path(folder, name) for name in sorted(files) if name[0] != "."]
+        folders[:] = sorted(name for name in folders if not is_hidden(name) and name.casefold() not in MASK_FOLDERS)
+        yield Path(folder), [Path(folder, name) for name in sorted(files) if not is_hidden(name)]
 
 
 def _clips_in(root: Path, folder: Path, files: Sequence[Path]) -> Iterator[FoundClip]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
+from lockon.data.datasets.annotations.base import read_text as read_user_text
 from lockon.data.datasets.records import Clip, FrameFiles, Issue, Record
 from lockon.data.image_reading import image_names
 from lockon.errors import DataError, UnknownNameError
@@ -40,11 +41,16 @@ def check_options(dataset: str, given: Iterable[str], known: Iterable[str]) -> N
             raise DataError(f"{dataset} has no option '{name}'; its options: {', '.join(names) or 'none'}.")
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's: archives that a Mac made bring a folder of shadows along."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def subfolders(folder: Path) -> list[Path]:
     """Folders in a folder by name; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not is_hidden(entry.name))
     except OSError:
         return []
 
@@ -56,11 +62,9 @@ def read_text(path: Path) -> str:
         DataError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot read '{path}': {error.strerror}. Copy or extract this part again.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{path}' is not text: {error}. Copy or extract this part again.") from error
+        return read_user_text(path)
+    except DataError as error:
+        raise DataError(f"{error} Copy or extract this part again.") from error
 
 
 def read_numbers(path: Path) -> Float[np.ndarray, "count"]:

@@ -21,10 +21,11 @@ def scan(root: Path, split: str) -> Scan:
     """Find the videos that have an annotation in the sets of a split."""
     clips: list[Clip] = []
     watched: list[Path] = []
-    for number in sets_of(split):
+    sets = sets_of(split)
+    if not _recognises(root):
+        raise wrong_layout("trackingnet", root, f"'TRAIN_{sets[0]}/anno'", _recognises)
+    for number in sets:
         folder = root / f"TRAIN_{number}"
-        if not _recognises(root):
-            raise wrong_layout("trackingnet", root, f"'TRAIN_{number}/anno'", _recognises)
         if not folder.is_dir():
             raise DataError(f"'{folder}' is missing. Get this set, or name those that are there: train_0-3, say.")
         for part in ("anno", "frames"):
