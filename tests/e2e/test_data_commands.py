@@ -112,6 +112,7 @@ def test_check_reads_every_image_if_asked(lockon, monkeypatch):
     [
         (["nowhere"], "there is no folder 'nowhere'"),
         ([".", "--as", "lasott"], "Did you mean 'lasot'?"),
+        ([".", "--as", "synthetic"], "the synthetic world is endless"),
         (["mine", "--split", "train"], "there is no folder 'mine/train'"),
         (["mine", "--annotations", "a.json"], "folder has no option 'annotations'; its options: first_frame"),
         (["mine", "--first-frame", "1"], "frame 0 comes before the first, which is frame 1"),

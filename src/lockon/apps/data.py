@@ -58,6 +58,8 @@ class _Source:
         root = user_path(self.path)
         if not root.is_dir():
             raise DataError(f"there is no folder '{root}'. Check the path.")
+        if self.as_name == "synthetic":
+            raise DataError("the synthetic world is endless. Write some of it first: `lockon data synthetic OUT`.")
         name = self.as_name or detect_dataset(root)
         if name is None:
             raise DataError(f"there are no videos and no images in '{root}' or below.")

@@ -82,7 +82,7 @@ def open_dataset(
     known = list(signature(opener).parameters)[2:]
     of_index = {"rebuild": rebuild, "progress": progress}
     check_options(name, options, [option for option in known if option not in of_index])
-    # The synthetic world has no index.
+    # The synthetic world has no index, and so no such parameters.
     return opener(root, split, **{key: value for key, value in of_index.items() if key in known}, **options)
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from lockon.boxes import Box
 from lockon.data.synthetic import ImageBank, SyntheticConfig, SyntheticSequence, SyntheticWorld
 from lockon.errors import DataError, UnknownNameError
+from lockon.files import user_path
 from lockon.images import Image
 
 _FIRST_SEED = {"train": 0, "val": 10**9}
@@ -154,8 +155,6 @@ def open_synthetic(
     *,
     config: SyntheticConfig | None = None,
     length: int = 1_000_000,
-    rebuild: bool = False,  # noqa: ARG001 - there is no index, and so nothing to tell of
-    progress: object = None,  # noqa: ARG001
 ) -> SyntheticDataset:
     """The synthetic world for training (`train`, the default) or for validation (`val`), which share nothing.
 
@@ -165,7 +164,6 @@ def open_synthetic(
         split: `train` or `val`.
         config: how varied the world is.
         length: how many sequences.
-        rebuild, progress: as for data sets on disk.
 
     Raises:
         DataError: there are no images under `root`.
@@ -176,7 +174,7 @@ def open_synthetic(
         raise UnknownNameError("split of the synthetic world", split, _FIRST_SEED)
     images = None
     if root is not None:
-        training, validation = ImageBank.load([Path(root)]).split(_HELD_OUT)
+        training, validation = ImageBank.load([user_path(root)]).split(_HELD_OUT)
         images = training if split == "train" else validation
     return SyntheticDataset(
         config or SyntheticConfig(),
