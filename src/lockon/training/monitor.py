@@ -97,7 +97,7 @@ class RunMonitor(Monitor):
         """A line of the log, a point of each curve, and progress."""
         self._record("train", position, figures)
         speed, waits = figures["samples_per_second"], figures["wait_share"]
-        state = f"loss {figures['loss']:.4g}, {speed:.1f} samples/s, {waits:.0%} of it waiting for data"
+        state = f"loss {figures['loss']:.4g}, {speed:.1f} samples/s, {waits:.0%} of the time waiting for data"
         self._progress.update(self._bar, completed=position.step, state=state)
         if self._progress.disable and time.monotonic() - self._printed > _LINES_APART:
             self._printed = time.monotonic()
