@@ -66,7 +66,9 @@ def smooth(steps: list[float], values: list[float]) -> tuple[list[float], list[f
     """Running means; shorter series stay as they are."""
     if len(values) < 2 * SMOOTHING:
         return steps, values
-    return steps[SMOOTHING // 2 : -(SMOOTHING // 2)], np.convolve(values, np.ones(SMOOTHING) / SMOOTHING, "valid").tolist()
+    return steps[SMOOTHING // 2 : -(SMOOTHING // 2)], np.convolve(
+        values, np.ones(SMOOTHING) / SMOOTHING, "valid"
+    ).tolist()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from lockon.networks.iou_net import IoUNet
 from lockon.networks.resnet import BasicBlock, ResNet
 from lockon.networks.tracker_net import TrackerNet, lockon_s
 from lockon.tracking import PRESETS, State, Tracker
+from lockon.tracking.config import PresenceConfig
 from lockon.tracking.precision import network_dtype
 from lockon.tracking.selectors import PeakConfig
 from lockon.types import Result, Status
@@ -85,6 +86,19 @@ def test_single_target_results_are_plain_values(tracker):
     assert all(0 <= result.score <= 1 and isinstance(result.present, bool) for result in results)
     assert np.isfinite(boxes_of(results)).all()
     assert all(result.box.w > 0 and result.box.h > 0 for result in results)
+
+
+@pytest.mark.parametrize(("decision", "present"), [(0.0, True), (1.1, False)])
+def test_presence_is_decided_by_its_own_threshold(decision, present):
+    tracker = make("lockon_s", selector=EAGER, presence=PresenceConfig(decision=decision))
+    _, results = run(tracker, clip(), BOX)
+    assert {result.present for result in results} == {present}
+
+
+def test_a_peak_at_the_threshold_has_even_odds():
+    peak = run(make("lockon_s", selector=EAGER), clip(), BOX)[1][0].peak
+    tracker = make("lockon_s", selector=EAGER, presence=PresenceConfig(threshold=peak, temperature=0.05))
+    assert run(tracker, clip(), BOX)[1][0].score == pytest.approx(0.5, abs=1e-6)
 
 
 @pytest.fixture(params=["lockon_s", "atom", "atom_multiscale"])

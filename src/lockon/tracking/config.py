@@ -21,6 +21,9 @@ class PresenceConfig:
     """Peak height at which the target is as likely present as not."""
     temperature: float = 0.1
     """Change of the peak height that changes the log odds by one."""
+    decision: float = 0.5
+    """Confidence from which the target is said to be present: below 0.5 where a poor box of a target that is there
+    lowers the confidence, too."""
 
 
 @dataclass(frozen=True)

@@ -416,7 +416,7 @@ class Tracker:
         odds = np.clip((peaks - presence.threshold) / presence.temperature, -50, 50)
         scores = 1 / (1 + np.exp(-odds))
         statuses = tuple(selection.status for selection in selections)
-        present = (scores >= 0.5) & np.array([status is not Status.LOST for status in statuses])
+        present = (scores >= presence.decision) & np.array([status is not Status.LOST for status in statuses])
         regions = centre_to_box(crop.position, (crop.scale * crop.sample_size)[:, None].expand(-1, 2))
         result = Result(
             frame=state.frame,
