@@ -127,7 +127,7 @@ LOCKON_S = replace(
     network="lockon_s",
     search=SearchConfig(sample_size=256, area_factor=5),
     # Fewer proposals and steps than PrDiMP's, for speed: chosen on held-out synthetic images (docs/model_card.md).
-    estimator=replace(DENSITY_ASCENT, iterations=5, step=(2e-3, 2e-3), proposals=5, size_jitter=0.25),
+    estimator=replace(DENSITY_ASCENT, iterations=5, step=(2e-3, 2e-3), proposals=5),
     # The score reads as the probability that the box overlaps the target by more than half (docs/experiments.md).
     presence=PresenceConfig(threshold=0.127, temperature=0.051, decision=0.25),
 )
