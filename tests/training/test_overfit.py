@@ -27,7 +27,7 @@ from lockon.training.tasks.dimp import DimpTask
 from lockon.training.tasks.distillation import DistillationTask, FeatureRegression
 from training.tasks.tiny import SIZE, batch_of, tiny_net
 
-STEPS, PEAK = 80, 1e-2
+STEPS, PEAK = 120, 1e-2
 WIDTHS, HIDDEN = (12, 14, 16), 12
 FACTOR = 20
 DISTILLATION_FACTOR = 4
