@@ -9,6 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from lockon.boxes import Box, iou
+from lockon.data.datasets.folders import open_folder
+from lockon.errors import DataError
 from lockon.networks.tracker_net import lockon_s
 from lockon.video import open_sink, open_source
 from lockon.zoo import Card, write_model
@@ -71,3 +74,55 @@ def test_the_animation_of_the_readme_moves(untrained, tmp_path):
     example("render_readme_animation").main(out, frames=4, tracker=untrained)
     with Image.open(out) as animation:
         assert animation.n_frames == 3
+
+
+def test_pseudo_labels_follow_what_moves_and_can_be_trained_on(tmp_path):
+    pytest.importorskip("cv2")
+    random = np.random.default_rng(0)
+    ground = random.integers(90, 130, (15, 20, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    thing = random.integers(0, 256, (5, 5, 3), dtype=np.uint8).repeat(6, 0).repeat(6, 1)
+    truth = [(20.0 + 6 * index, 40.0, 30.0, 30.0) for index in range(16)]
+    with open_sink(tmp_path / "clip.mp4", 25) as sink:
+        for x, y, w, h in truth:
+            image = ground.copy()
+            image[int(y) : int(y + h), int(x) : int(x + w)] = thing
+            sink.write(image)
+    example("pseudo_label_videos").main(tmp_path, tmp_path, motion_every=16)
+    dataset = open_folder(tmp_path)
+    assert [sequence.name for sequence in dataset] == ["clip"]
+    boxes = torch.from_numpy(dataset[0].boxes)[dataset[0].visible]
+    assert len(boxes) >= 12
+    assert iou(boxes, torch.tensor(truth)[dataset[0].visible]).min() > 0.6
+    with pytest.raises(DataError, match="overwritten"):
+        example("pseudo_label_videos").main(tmp_path, tmp_path, motion_every=16)
+
+
+def test_pseudo_labels_end_where_the_way_back_leads_elsewhere():
+    script = example("pseudo_label_videos")
+    here, elsewhere = Box(10.0, 10.0, 20.0, 20.0), Box(60.0, 10.0, 20.0, 20.0)
+    images = list(range(1 + 2 * script.PIECE))
+    last = images[-1]
+
+    def sure(images, box):
+        yield from [box] * len(images)
+
+    def forgetful(images, box):
+        """Loses the object on the way back from the last frame."""
+        yield from [box] + [elsewhere if images[0] == last else box] * (len(images) - 1)
+
+    def blind(images, box):
+        """Sees the object in no frame but the first ten."""
+        yield from [box if place < 10 else None for place in range(len(images))]
+
+    assert list(script.trusted([sure], images, here)) == images
+    assert list(script.trusted([forgetful], images, here)) == images[: 1 + script.PIECE]
+    assert list(script.trusted([sure, blind], images, here)) == images[:10]
+
+
+def test_starts_of_pseudo_labels_name_a_clip_of_the_folder(tmp_path):
+    read_starts = example("pseudo_label_videos").read_starts
+    table = tmp_path / "starts.csv"
+    table.write_text("clip,frame,x,y,w,h\ndog,3,1,2,30,40\ndog,9,5,6,30,40\n")
+    assert read_starts(table, ["trips/dog", "cat"]) == {"trips/dog": [(3, (1, 2, 30, 40)), (9, (5, 6, 30, 40))]}
+    with pytest.raises(DataError, match=r"line 2: .* 'dog'"):
+        read_starts(table, ["cat"])
