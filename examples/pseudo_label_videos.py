@@ -32,7 +32,7 @@ PIECE = 12  # frames followed before the way back is tried
 TRACKERS_AGREE, WAYS_AGREE, RETURNS = 0.45, 0.6, 0.55  # least overlaps; RETURNS: with where a piece began
 MOST = 0.6  # share of a piece in which the trackers must agree, else the track ends before it
 NANOTRACK_PRESENT, LEAST_FRAMES = 0.6, 8
-STAYS = 0.7  # what always overlaps its start by more has not moved: foliage, or what an object uncovered
+STAYS = 0.3  # what always overlaps its start by more has not moved: foliage, or what an object uncovered
 MOTION_WIDTH, LEAST_CHANGE, LEAST_AREA, LEAST_FILL, MARGIN = 640, 28, 1800, 0.45, 3  # pixels of frames this wide
 
 
