@@ -13,7 +13,7 @@ from toy_data import ToyDataset, toy_sequence
 
 from lockon.errors import DataError
 from lockon.training.crops import CropConfig
-from lockon.training.loader import LoaderMeter, batches
+from lockon.training.loader import LoaderMeter, batches, worker_deaths_explained
 from lockon.training.proposals import OverlapProposalConfig
 from lockon.training.samples import SampleConfig, TrackingSamples
 from lockon.training.sampling import FrameConfig, Source
@@ -97,6 +97,29 @@ def test_a_worker_that_dies_is_reported():
     dying = TrackingSamples([Source(ToyDataset([sequence]))], CONFIG, seed=0)
     with pytest.raises(DataError, match=r"process that makes training samples died.*fewer workers"):
         next(batches(dying, batch=1, workers=1))
+
+
+@worker_deaths_explained()
+def compute_while_the_worker_is_killed():
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    time.sleep(30)
+
+
+def test_a_worker_that_dies_while_the_main_process_computes_is_reported():
+    stream = batches(TrackingSamples([Source(ToyDataset([toy_sequence()]))], CONFIG, seed=0), batch=1, workers=1)
+    next(stream)
+    with pytest.raises(DataError, match="process that makes training samples died"):
+        compute_while_the_worker_is_killed()
+
+
+@worker_deaths_explained()
+def fail_otherwise():
+    raise RuntimeError("another")
+
+
+def test_other_errors_are_left_alone():
+    with pytest.raises(RuntimeError, match="another"):
+        fail_otherwise()
 
 
 def test_workers_are_out_of_reach_of_the_terminal_and_use_one_thread():

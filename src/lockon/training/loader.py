@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
@@ -97,7 +98,8 @@ def batches(
     try:
         while True:
             asked = time.perf_counter()
-            made = _next(iterator)
+            with worker_deaths_explained():
+                made = next(iterator)
             meter.waited += time.perf_counter() - asked
             if isinstance(made, LockonError):
                 raise made
@@ -105,6 +107,23 @@ def batches(
             yield made._replace(skipped=tuple(made.skipped))  # pinning makes a list of it
     finally:
         del iterator  # ends the workers; the garbage collector would do it late and in the wrong order
+
+
+@contextmanager
+def worker_deaths_explained() -> Iterator[None]:
+    """Say what to do when a worker dies: PyTorch interrupts the main process by a bare error, wherever that is.
+
+    Raises:
+        DataError: a worker process died.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            f"a process that makes training samples died, killed or short of memory; use fewer workers. {error}"
+        ) from error
 
 
 class _Steps(Dataset[TrackingSample | LockonError]):
@@ -127,17 +146,6 @@ class _CountFrom(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         return count(self._first)
-
-
-def _next(iterator: Iterator[T]) -> T:
-    try:
-        return next(iterator)
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise DataError(
-            f"a process that makes training samples died, killed or short of memory; use fewer workers. {error}"
-        ) from error
 
 
 def _as_it_is(made: T) -> T:

@@ -23,7 +23,7 @@ from lockon.training import peers
 from lockon.training.averaging import WeightAverage
 from lockon.training.batch_norm import synchronise
 from lockon.training.checkpoints import Checkpoints, decode
-from lockon.training.loader import LoaderMeter
+from lockon.training.loader import LoaderMeter, worker_deaths_explained
 from lockon.training.loop import LoopConfig, autocasts, steps_per_epoch
 from lockon.training.monitor import Monitor
 from lockon.training.nonfinite import NonFiniteError, SeenBatch, keep_batches
@@ -126,10 +126,11 @@ class Trainer:
         Raises:
             TrainingError: the folder holds a run and `resume` is not given, or one with another recipe or data; or
                 the loss is not finite, and retries are used up.
+            DataError: samples cannot be made.
             OutputError: the first or the last checkpoint cannot be written.
             CheckpointError: all checkpoints are damaged.
         """
-        with own_randomness(self._seed, self._device):
+        with own_randomness(self._seed, self._device), worker_deaths_explained():
             self._begin(resume, force)
             try:
                 for retries_left in range(self._loop.retries, -1, -1):
