@@ -1,0 +1,1 @@
+"""Test sets of the benchmarks at their distributed layouts, and any folder of annotated sequences."""

@@ -1,0 +1,130 @@
+"""What a test set gives: sequences with the benchmark's own annotation, neither repaired nor shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from lockon.boxes import Box
+from lockon.data.image_reading import read_rgb
+from lockon.errors import DataError
+from lockon.images import Image
+from lockon.regions import Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxTruth:
+    """A box a frame, as annotated: NaN, zeros and empty boxes stay, as protocols differ in what they make of them."""
+
+    boxes: Float[np.ndarray, "frames 4"]
+    """`(x, y, w, h)`; only one row where the annotation of the other frames is secret."""
+    visible: Bool[np.ndarray, "frames"] | None = None
+    """Frames that show the target by the benchmark's own flags; None where it has none."""
+    cover: Int[np.ndarray, "frames"] | None = None
+    """Eighths of the target that are visible (GOT-10k); None elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionTruth:
+    """A region a frame: box, polygon or mask (VOT short-term)."""
+
+    regions: tuple[Region, ...]
+    tags: Mapping[str, Bool[np.ndarray, "frames"]] = field(default_factory=dict)
+    """Per-frame attributes."""
+    anchors: Int[np.ndarray, "frames"] | None = None
+    """Where runs start (multi-start): above 0 forward, below 0 backward, 0 nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseTruth:
+    """Boxes in some frames only, and in the others nothing is known (OxUvA)."""
+
+    numbers: Int[np.ndarray, "annotated"]
+    """The annotated frames, counted from the first of the sequence; frame 0 is the start."""
+    present: Bool[np.ndarray, "annotated"]
+    boxes: Float[np.ndarray, "annotated 4"]
+    """`(x, y, w, h)` relative to the image size; NaN where absent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskTruth:
+    """Label images in some frames or all, one or several objects (DAVIS, YouTube-VOS)."""
+
+    labels: tuple[Path | None, ...]
+    """The label image per frame (pixel = object number); None where there is none."""
+    objects: Mapping[int, int]
+    """Number of every object, and the frame (from 0) in which it is given."""
+    categories: Mapping[int, str] = field(default_factory=dict)
+    """Category of an object, where the data set says so."""
+    required: tuple[int, ...] | None = None
+    """Frames for which results are expected; None: all."""
+
+
+Truth = BoxTruth | RegionTruth | SparseTruth | MaskTruth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSequence:
+    """One entry of a test set: frames in order, and what is known of the target."""
+
+    name: str
+    """As in reports and names of result files; unique in the test set."""
+    frame_paths: Sequence[Path]
+    """Images in order; empty where only the annotation is at hand, which suffices to score results."""
+    truth: Truth
+    start: Region | None
+    """What a tracker is given in frame 0; None for label images, whose objects start as `MaskTruth.objects` says."""
+    length: int
+    """Frames, whether the images are at hand or not."""
+    attributes: frozenset[str] = frozenset()
+    category: str | None = None
+    image_size: tuple[int, int] | None = None
+    """Width and height where a protocol needs them and they are known without reading an image."""
+
+    def __len__(self) -> int:
+        return self.length
+
+    def frame(self, index: int) -> Image:
+        """Read frame `index` (from 0) as `(H, W, 3)` uint8 RGB.
+
+        Raises:
+            DataError: there are no images, or this one cannot be read.
+        """
+        if not self.frame_paths:
+            raise DataError(f"sequence '{self.name}' has annotations only; its images are not at hand.")
+        return read_rgb(self.frame_paths[index])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSet:
+    """Sequences that are evaluated together."""
+
+    name: str
+    """In `lockon.data.testsets.registry`, such as "otb100"."""
+    title: str
+    """As in papers, such as "OTB-100"."""
+    sequences: tuple[TestSequence, ...]
+    protocol: str
+    """How it is evaluated by default; a name in `lockon.evaluation.protocols`."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Short and long names of the attributes that sequences may have."""
+    excluded: tuple[tuple[str, str], ...] = ()
+    """Sequences that should be there and are not used, each with the reason; reports list them."""
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, name: str) -> TestSequence:
+        try:
+            return next(sequence for sequence in self.sequences if sequence.name == name)
+        except StopIteration:
+            raise DataError(f"test set '{self.name}' has no sequence '{name}'.") from None
+
+
+def box_of(region: Region) -> Box:
+    """The axis-aligned box that a tracker of boxes starts with."""
+    return region if isinstance(region, Box) else region.box
