@@ -234,7 +234,11 @@ LOCKON_S = replace(
     summary="the small tracker of this package, on synthetic videos of photographs",
     tracker="lockon_s",
     model=ModelConfig(constructor="lockon_s", from_scratch=True),
-    data=(SyntheticData(world=_VARIED_WORLD, length=1_000_000, needs_photos=True, part="train"),),
+    data=(
+        SyntheticData(world=_VARIED_WORLD, length=1_000_000, needs_photos=True, part="train", weight=0.58),
+        DataConfig(dataset="folder", weight=0.30),
+        DataConfig(dataset="coco_json", weight=0.12),
+    ),
     validation_data=(
         SyntheticData(world=_VARIED_WORLD, length=64, first_seed=10**9, needs_photos=True, part="held_out"),
     ),
@@ -249,19 +253,19 @@ LOCKON_S = replace(
     ),
     objective=_LOCKON_LOSSES,
     groups=(
-        Group(name="heads", prefixes=("classifier.", "bb_regressor."), lr=8e-4),
-        Group(name="backbone", prefixes=("feature_extractor.layer2.", "feature_extractor.layer3."), lr=4e-4),
+        Group(name="heads", prefixes=("classifier.", "bb_regressor."), lr=6e-4),
+        Group(name="backbone", prefixes=("feature_extractor.layer2.", "feature_extractor.layer3."), lr=3e-4),
     ),
     schedule=Cosine(warmup_steps=300, final=0.01),
     loop=LoopConfig(
-        epochs=40,
-        samples_per_epoch=2000,
-        batch=8,
+        epochs=12,
+        samples_per_epoch=2400,
+        batch=6,
         optimizer="adamw",
         weight_decay=1e-4,
         clip_norm=5.0,
         ema_decay=0.998,
-        validate_every=5,
+        validate_every=4,
     ),
     validation=ValidationConfig(samples=128, sequences=16, frames=60),
 )
