@@ -11,6 +11,7 @@ from PIL import Image
 
 from lockon.boxes import Box, iou
 from lockon.data.datasets.folders import open_folder
+from lockon.data.datasets.registry import open_dataset
 from lockon.errors import DataError
 from lockon.networks.tracker_net import lockon_s
 from lockon.video import open_sink, open_source
@@ -126,3 +127,21 @@ def test_starts_of_pseudo_labels_name_a_clip_of_the_folder(tmp_path):
     assert read_starts(table, ["trips/dog", "cat"]) == {"trips/dog": [(3, (1, 2, 30, 40)), (9, (5, 6, 30, 40))]}
     with pytest.raises(DataError, match=r"line 2: .* 'dog'"):
         read_starts(table, ["cat"])
+
+
+def test_small_whole_objects_become_a_training_set_without_the_photographs_held_out(tmp_path, capsys):
+    photos = tmp_path / "photos"
+    (photos / "images").mkdir(parents=True)
+    for name in "abc":
+        Image.new("RGB", (200, 100)).save(photos / "images" / f"{name}.png")
+    rows = ["a.png,50,20,30,30", "b.png,50,20,30,30", "b.png,5,5,150,90", "c.png,0,20,30,30", "c.png,60,20,40,40,dog"]
+    (photos / "boxes.csv").write_text("\n".join(rows))
+    example("boxes_to_coco").main([photos], tmp_path / "stills", every=25)
+    stills = open_dataset("coco_json", tmp_path / "stills")
+    # a.png is number 0 and held out; of b.png one box is too large, of c.png one touches the border.
+    assert sorted(tuple(stills[index].boxes[0]) for index in range(len(stills))) == [
+        (50, 20, 30, 30),
+        (60, 20, 40, 40),
+    ]
+    assert stills[0].frame(0).shape == (100, 200, 3)
+    assert "2 objects in 2 images" in capsys.readouterr().out
