@@ -59,7 +59,7 @@ class MaskRegion:
     @classmethod
     def of(cls, mask: Bool[np.ndarray, "height width"]) -> MaskRegion:
         """Cut the smallest window out of a mask of the whole image; an empty mask gives an empty window."""
-        rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if not rows.size:
             return cls(0, 0, np.zeros((0, 0), dtype=np.bool_))
         left, top = int(columns[0]), int(rows[0])
