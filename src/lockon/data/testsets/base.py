@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lockon.boxes import Box
+from lockon.data.datasets.clips import Clip
 from lockon.data.image_reading import read_rgb
 from lockon.errors import DataError
 from lockon.images import Image
@@ -74,12 +75,20 @@ class TestSequence:
     name: str
     """As in reports and names of result files; unique in the test set."""
     frame_paths: Sequence[Path]
-    """Images in order; empty where only the annotation is at hand, which suffices to score results."""
+    """Images in order; empty where frames are no files, or where only the annotation is at hand, which suffices to
+    score results."""
     truth: Truth
     start: Region | None
-    """What a tracker is given in frame 0; None for label images, whose objects start as `MaskTruth.objects` says."""
+    """What a tracker is given in frame 0. None for label images, whose objects start as `MaskTruth.objects` says, and
+    for boxes relative to the size of an image that is not at hand."""
     length: int
     """Frames, whether the images are at hand or not."""
+    clip: Clip | None = None
+    """Where frames are no files: the video that they are in."""
+    benchmark: str = ""
+    """Name of the test set that the sequence was made for, where several are joined to one; else empty."""
+    first_number: int = 0
+    """What the benchmark's own result files call frame 0."""
     attributes: frozenset[str] = frozenset()
     category: str | None = None
     image_size: tuple[int, int] | None = None
@@ -88,12 +97,19 @@ class TestSequence:
     def __len__(self) -> int:
         return self.length
 
+    @property
+    def has_images(self) -> bool:
+        """Whether trackers can be run on it."""
+        return self.clip is not None or len(self.frame_paths) > 0
+
     def frame(self, index: int) -> Image:
         """Read frame `index` (from 0) as `(H, W, 3)` uint8 RGB.
 
         Raises:
             DataError: there are no images, or this one cannot be read.
         """
+        if self.clip is not None:
+            return self.clip.frame(index)
         if not self.frame_paths:
             raise DataError(f"sequence '{self.name}' has annotations only; its images are not at hand.")
         return read_rgb(self.frame_paths[index])

@@ -1,0 +1,83 @@
+"""Any folder of the user's own annotated videos, in the layouts and formats of docs/own_videos.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lockon.boxes import Box
+from lockon.data.datasets.clips import Clip
+from lockon.data.datasets.folders import FolderSequence, open_folder
+from lockon.data.testsets.base import BoxTruth, TestSequence
+from lockon.data.testsets.benchmark import Benchmark, Found, gather
+from lockon.images import Image
+
+
+def find(root: Path, *, first_frame: int = 0) -> Found:
+    """Every object in every clip, from the first frame in which it is visible.
+
+    Args:
+        root: the folder, searched in depth.
+        first_frame: number of the first frame in tables (CSV) whose header does not say.
+    """
+    dataset = open_folder(root, first_frame=first_frame)
+    found = gather(dataset, lambda sequence: sequence.name, _of_object)
+    unused = ((issue.sequence, issue.text) for issue in dataset.issues if issue.kind != "boxes")
+    return Found(found.sequences, (*found.excluded, *unused))
+
+
+def _of_object(sequence: FolderSequence) -> TestSequence:
+    first = int(np.flatnonzero(sequence.visible)[0])
+    # The text of a float32 is what was in the file, but for digits far below what annotation can mean.
+    boxes = sequence.boxes[first:].astype(str).astype(np.float64)
+    paths = [sequence.frame_path(index) for index in range(first, len(sequence))]
+    files = tuple(path for path in paths if path is not None)
+    return TestSequence(
+        name=sequence.name,
+        frame_paths=files,
+        truth=BoxTruth(boxes=boxes, visible=sequence.visible[first:]),
+        start=Box.parse(boxes[0].tolist()),
+        length=len(boxes),
+        clip=None if files else _Later(sequence.source, first),
+        category=sequence.category,
+        first_number=first,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """A clip from a frame on."""
+
+    whole: Clip
+    first: int
+
+    @property
+    def name(self) -> str:
+        return self.whole.name
+
+    @property
+    def path(self) -> Path:
+        return self.whole.path
+
+    def __len__(self) -> int:
+        return len(self.whole) - self.first
+
+    def frame(self, index: int) -> Image:
+        """Read frame `index`, from 0 where this clip begins."""
+        return self.whole.frame(self.first + index)
+
+    def frame_path(self, index: int) -> Path | None:
+        """The image file of frame `index`, from 0 where this clip begins."""
+        return self.whole.frame_path(self.first + index)
+
+
+FOLDER = Benchmark(
+    name="folder",
+    title="Own videos",
+    protocol="one_pass",
+    layout="videos or folders of images, with their annotation beside or in them",
+    marks=("*",),
+    find=find,
+)
