@@ -34,6 +34,10 @@ class DataError(LockonError, ValueError):
     """Annotations, results or a dataset folder are missing, malformed, or do not fit each other."""
 
 
+class TrackerError(LockonError, RuntimeError):
+    """A tracker that is measured cannot be started, is silent, or says what nobody understands."""
+
+
 class TrainingError(LockonError, RuntimeError):
     """A training run cannot begin, go on, or be trusted any further."""
 

@@ -1,0 +1,382 @@
+"""Results on disk: what trackers said, and from what it was made.
+
+    ROOT/TEST SET/TRACKER/RUN/SEQUENCE.txt      a box a line, or a region with VOT's codes
+    ROOT/TEST SET/TRACKER/RUN/SEQUENCE/*.txt    one file an anchor (multi-start), named by its frame
+    ROOT/TEST SET/TRACKER/RUN/SEQUENCE/*.png    label images, named as the frames
+    ROOT/TEST SET/TRACKER/RUN/SEQUENCE.json     the record: provenance, times, scores, and a digest of the files
+
+The record is written last. A result counts if its record is there and fits the files, so a kill at any moment leaves
+a result that counts or one that is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lockon.data.testsets.base import RegionTruth, TestSequence, TestSet
+from lockon.errors import DataError
+from lockon.evaluation.assessment import Exclusion
+from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Track
+from lockon.files import cannot_write, replacing
+from lockon.regions import Region, format_region, parse_region
+
+FORMAT = 1
+REMEDY = "run `lockon eval` again, which makes it anew, or delete it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelImages:
+    """What a run on label images made, before it is on disk."""
+
+    images: Mapping[int, bytes]
+    """PNG files by frame (pixel = object number)."""
+    seconds: Float[np.ndarray, "frames"] | None = None
+
+
+Outcome = Track | RegionTrack | Mapping[int, RegionTrack] | LabelImages
+"""What a run on one sequence gives; several tracks by anchor frame in multi-start."""
+Stored = Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack
+"""The same read from disk, as protocols take it."""
+
+
+class ResultKey(NamedTuple):
+    """Which result."""
+
+    test_set: str
+    tracker: str
+    run: int
+    """From 0."""
+    sequence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """From what a result was made; kept in its record."""
+
+    seed: int
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Of the tracker, and of how it was run."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """Machine and versions."""
+
+
+class StoredRuns(NamedTuple):
+    """All results of a tracker on a test set."""
+
+    runs: tuple[Mapping[str, Stored], ...]
+    """By name of the sequence, one mapping a run."""
+    problems: tuple[Exclusion, ...]
+    """Results that are missing or damaged, each with the reason."""
+
+
+class ResultStore:
+    """Results in a folder.
+
+    Args:
+        root: the folder; made when the first result is saved.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def test_sets(self) -> list[str]:
+        """Names of the test sets that there are results on."""
+        return _folders(self.root)
+
+    def trackers(self, test_set: str) -> list[str]:
+        """Names of the trackers that there are results of."""
+        return _folders(self.root / test_set)
+
+    def run_count(self, test_set: str, tracker: str) -> int:
+        """One more than the highest number of a run."""
+        numbers = [int(name) for name in _folders(self.root / test_set / tracker) if name.isdecimal()]
+        return max(numbers, default=-1) + 1
+
+    def load(self, test_set: TestSet, tracker: str) -> StoredRuns:
+        """Read all results of a tracker; what is missing or damaged is listed, and left out."""
+        runs: list[Mapping[str, Stored]] = []
+        problems: list[Exclusion] = []
+        for run in range(self.run_count(test_set.name, tracker)):
+            results: dict[str, Stored] = {}
+            for sequence in test_set.sequences:
+                try:
+                    result = self.read(ResultKey(test_set.name, tracker, run, sequence.name), sequence)
+                except DataError as error:
+                    problems.append(Exclusion(sequence=sequence.name, tracker=tracker, reason=str(error)))
+                    continue
+                if result is None:
+                    reason = f"run {run} has no result of it; run `lockon eval` again."
+                    problems.append(Exclusion(sequence=sequence.name, tracker=tracker, reason=reason))
+                else:
+                    results[sequence.name] = result
+            runs.append(results)
+        return StoredRuns(tuple(runs), tuple(problems))
+
+    def read(self, key: ResultKey, sequence: TestSequence) -> Stored | None:
+        """One result; None where there is none.
+
+        Raises:
+            DataError: it is damaged, half-written, or of another sequence; the message names file and remedy.
+        """
+        record = self.record(key)
+        if record is None:
+            return None
+        paths = [self._folder(key) / name for name in record["files"]]
+        contents = [_read_bytes(path) for path in paths]
+        if _digest(contents) != record["sha256"]:
+            where = paths[0] if len(paths) == 1 else self._path(key, "")
+            raise DataError(f"'{where}' is not what its record says: half-written, or changed since; {REMEDY}.")
+        if record["frames"] != len(sequence):
+            raise DataError(
+                f"'{self._path(key, '.json')}' is of {record['frames']} frames, but sequence '{sequence.name}' "
+                f"has {len(sequence)}. Is it of another version of the test set? Choose another folder, or {REMEDY}."
+            )
+        try:
+            return _READERS[record["kind"]](record, dict(zip(paths, contents, strict=True)), sequence)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise DataError(f"'{self._path(key, '.json')}' cannot be understood ({error!r}); {REMEDY}.") from error
+
+    def record(self, key: ResultKey) -> dict[str, Any] | None:
+        """The record of a result; None where there is no result.
+
+        Raises:
+            DataError: it is damaged, or there are results without one.
+        """
+        path = self._path(key, ".json")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            left = [self._path(key, ".txt"), self._path(key, "")]
+            for other in left:
+                if other.exists():
+                    raise DataError(
+                        f"'{other}' has no record {path.name} beside it: half-written; {REMEDY}."
+                    ) from None
+            return None
+        except (OSError, ValueError) as error:
+            raise DataError(f"'{path}' is damaged ({error}); {REMEDY}.") from error
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise DataError(f"'{path}' is no record of a result (format {FORMAT}); {REMEDY}.")
+        if not isinstance(record.get("files"), list) or record.get("kind") not in _READERS or "sha256" not in record:
+            raise DataError(f"'{path}' lacks files, kind or sha256; {REMEDY}.")
+        return record
+
+    def save(self, key: ResultKey, sequence: TestSequence, outcome: Outcome, making: Making) -> None:
+        """Write a result; what was there of it before is replaced.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        kind, files, details = _written(key.sequence, sequence, outcome)
+        record = {
+            "format": FORMAT,
+            "kind": kind,
+            **key._asdict(),
+            "frames": len(sequence),
+            "files": list(files),
+            "sha256": _digest(files.values()),
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            **asdict(making),
+            **details,
+        }
+        folder = self._folder(key)
+        try:
+            self._path(key, ".json").unlink(missing_ok=True)  # from here on the old result does not count
+            shutil.rmtree(self._path(key, ""), ignore_errors=True)
+            for name in files:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        for name, content in files.items():
+            with replacing(folder / name) as part:
+                part.write_bytes(content)
+        with replacing(self._path(key, ".json")) as part:
+            part.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
+
+    def _folder(self, key: ResultKey) -> Path:
+        return self.root / key.test_set / key.tracker / f"{key.run:03d}"
+
+    def _path(self, key: ResultKey, suffix: str) -> Path:
+        return self._folder(key) / f"{key.sequence}{suffix}"
+
+
+def check_name(kind: str, name: str) -> None:
+    """Make sure that files and folders can be called so.
+
+    Raises:
+        DataError: they cannot.
+    """
+    if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|\n\r\t'):
+        raise DataError(
+            f"{kind} '{name}' cannot be the name of a file; rename it: no slashes, colons or leading dots."
+        )
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+def _written(name: str, sequence: TestSequence, outcome: Outcome) -> tuple[str, dict[str, bytes], dict[str, Any]]:
+    """Kind, content of the files by name, and what the record says beyond them."""
+    if isinstance(outcome, Track):
+        lines = (",".join(repr(float(value)) for value in box) for box in outcome.boxes)
+        present = None if outcome.present is None else [bool(value) for value in outcome.present]
+        details = {**_times_and_scores(outcome), "present": present}
+        return "boxes", {f"{name}.txt": _text(lines)}, details
+    if isinstance(outcome, RegionTrack):
+        return "regions", {f"{name}.txt": _region_lines(outcome)}, _times_and_scores(outcome)
+    if isinstance(outcome, LabelImages):
+        files = {f"{name}/{frame_stem(sequence, frame)}.png": image for frame, image in outcome.images.items()}
+        return "labels", files, {"labelled": list(outcome.images), "seconds": _numbers(outcome.seconds)}
+    files = {f"{name}/{anchor:08d}.txt": _region_lines(track) for anchor, track in outcome.items()}
+    return "anchors", files, {"anchors": {str(key): _times_and_scores(track) for key, track in outcome.items()}}
+
+
+def frame_stem(sequence: TestSequence, frame: int) -> str:
+    """Name of a frame's file without suffix."""
+    return sequence.frame_paths[frame].stem if sequence.frame_paths else f"{frame:05d}"
+
+
+def _region_lines(track: RegionTrack) -> bytes:
+    return _text(str(int(one)) if isinstance(one, Code) else format_region(one) for one in track.regions)
+
+
+def _text(lines: Iterator[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _times_and_scores(track: Track | RegionTrack) -> dict[str, Any]:
+    return {"seconds": _numbers(track.seconds), "scores": _numbers(track.scores)}
+
+
+def _numbers(values: Float[np.ndarray, "frames"] | None) -> list[float | None] | None:
+    return None if values is None else [None if math.isnan(value) else float(value) for value in values]
+
+
+def _digest(contents: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+_Files = Mapping[Path, bytes]
+
+
+def _read_boxes(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> Track:
+    ((path, content),) = files.items()
+    rows = [line.split(",") for line in content.decode().splitlines()]
+    boxes = np.array(rows, dtype=np.float64).reshape(len(rows), 4)
+    _check_length(len(boxes), len(sequence))
+    return Track(
+        boxes=boxes,
+        scores=_array(record["scores"], len(boxes)),
+        present=_flags(record["present"], len(boxes)),
+        seconds=_array(record["seconds"], len(boxes)),
+        path=path,
+    )
+
+
+def _read_regions(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> RegionTrack:
+    ((path, content),) = files.items()
+    return _region_track(path, content, record, len(sequence))
+
+
+def _read_anchors(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> Mapping[int, RegionTrack]:
+    expected = {anchor: abs(run_length) for anchor, run_length in anchor_runs(sequence).items()}
+    if sorted(int(anchor) for anchor in record["anchors"]) != sorted(expected):
+        raise ValueError(f"anchors are {sorted(expected)} in the test set")
+    return {
+        int(anchor): _region_track(path, content, details, expected[int(anchor)])
+        for (anchor, details), (path, content) in zip(record["anchors"].items(), files.items(), strict=True)
+    }
+
+
+def anchor_runs(sequence: TestSequence) -> dict[int, int]:
+    """Frames of the run from every anchor (multi-start); negative where it goes backward.
+
+    Raises:
+        DataError: the sequence has no anchors.
+    """
+    if not isinstance(sequence.truth, RegionTruth) or sequence.truth.anchors is None:
+        raise DataError(f"sequence '{sequence.name}' has no anchors, which multi-start runs begin at.")
+    values = sequence.truth.anchors
+    return {
+        int(anchor): len(sequence) - int(anchor) if values[anchor] > 0 else -(int(anchor) + 1)
+        for anchor in np.flatnonzero(values)
+    }
+
+
+def _read_labels(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> MaskTrack:
+    paths = dict(zip(record["labelled"], files, strict=True))
+    if paths and max(paths) >= len(sequence):
+        raise ValueError(f"frame {max(paths)} is beyond the end of the sequence")
+    labels = tuple(paths.get(frame) for frame in range(len(sequence)))
+    return MaskTrack(labels=labels, seconds=_array(record["seconds"], len(sequence)))
+
+
+def _region_track(path: Path, content: bytes, record: Mapping[str, Any], frames: int) -> RegionTrack:
+    regions = tuple(_region_or_code(line) for line in content.decode().splitlines())
+    _check_length(len(regions), frames)
+    return RegionTrack(
+        regions=regions,
+        scores=_array(record["scores"], frames),
+        seconds=_array(record["seconds"], frames),
+        path=path,
+    )
+
+
+def _region_or_code(line: str) -> Region | Code:
+    return Code(int(line)) if line.isdecimal() else parse_region(line)
+
+
+def _check_length(found: int, expected: int) -> None:
+    if found != expected:
+        raise ValueError(f"{found} lines for {expected} frames")
+
+
+def _array(values: Sequence[float | None] | None, frames: int) -> Float[np.ndarray, "frames"] | None:
+    if values is None:
+        return None
+    _check_length(len(values), frames)
+    return np.array(values, dtype=np.float64)
+
+
+def _flags(values: Sequence[bool] | None, frames: int) -> Bool[np.ndarray, "frames"] | None:
+    if values is None:
+        return None
+    _check_length(len(values), frames)
+    return np.array(values, dtype=np.bool_)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], _Files, TestSequence], Stored]] = {
+    "boxes": _read_boxes,
+    "regions": _read_regions,
+    "anchors": _read_anchors,
+    "labels": _read_labels,
+}
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read ({error.strerror}), but its record is there; {REMEDY}.") from error
+
+
+def _folders(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
