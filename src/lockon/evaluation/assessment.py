@@ -65,7 +65,24 @@ class TrackerAssessment:
     runs: int = 1
     deviations: Mapping[str, float] = field(default_factory=dict)
     """Standard deviation over the runs by name of the measure, where there are several."""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """95 % confidence interval by name of the measure, by bootstrap over the sequences; where it can be had."""
     frames_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Whether a tracker is better than another, judged by resampling the sequences."""
+
+    tracker: str
+    other: str
+    measure: str
+    difference: float
+    """Value of `tracker` less that of `other`."""
+    interval: tuple[float, float]
+    """95 % confidence interval of the difference."""
+    probability: float
+    """Share of the resampled test sets in which `tracker` is the better one; half of a draw counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +110,6 @@ class Assessment:
     """Those that count, with their numbers of frames."""
     plots: tuple[Plot, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    """Every pair of trackers by the first measure, the one with the higher rank first."""
     notes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -53,3 +54,7 @@ class MaskTrack:
     labels: tuple[Path | None, ...]
     """One a frame (pixel = object number); None where there is none."""
     seconds: Float[np.ndarray, "frames"] | None = None
+
+
+Results = Mapping[str, Sequence[Mapping[str, Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack]]]
+"""Name of a tracker, its runs, and what it said of every sequence; of multi-start sequences by anchor frame."""

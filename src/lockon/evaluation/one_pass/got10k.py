@@ -1,0 +1,36 @@
+"""The rules of the GOT-10k toolkit for OTB, NFS, UAV123, LaSOT and others (those of GOT-10k itself are elsewhere)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lockon.evaluation.geometry import centre_error, centres, intersection_and_union
+from lockon.evaluation.one_pass.base import Case, Frames, RuleSet, start_as_annotated
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+def judge(case: Case) -> Frames:
+    """Frames whose annotation is NaN count nowhere; flags are ignored; nothing is repaired."""
+    frames = min(len(case.truth), len(case.predicted))
+    missing = len(case.truth) - frames
+    truth, predicted = case.truth[:frames], start_as_annotated(case.truth, case.predicted[:frames])
+    known = ~np.isnan(truth).any(axis=1)
+    truth, predicted = truth[known], predicted[known]
+    intersection, union = intersection_and_union(truth, predicted)
+    # Subtracted before divided, unlike in the other toolkits: ties fall differently.
+    offsets = (centres(predicted) - centres(truth)) / np.maximum(truth[:, 2:], 1)
+    return Frames(
+        overlaps=np.clip(intersection / (union + EPSILON), 0, 1),
+        errors=centre_error(truth, predicted),
+        normalised_errors=np.sqrt((offsets**2).sum(axis=1)),
+        count=len(truth),
+        remark=f"{missing} of {len(case.truth)} frames have no box; both were cut" if missing else None,
+    )
+
+
+GOT10K = RuleSet(
+    name="got10k",
+    summary="frames with NaN annotation are left out; lengths are cut to the shorter; nothing is repaired",
+    judge=judge,
+)

@@ -1,0 +1,47 @@
+"""The rules of the toolkit of PySOT (STVIR)."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lockon.evaluation.geometry import centres, overlap
+from lockon.evaluation.one_pass.base import Case, Frames, RuleSet
+
+TINY = 1e-16
+
+
+def judge(case: Case) -> Frames:
+    """The track counts as it is, frame 0 too. Flags take frames out of the numerator alone.
+
+    Raises:
+        DataError: the track is shorter than the annotation.
+    """
+    frames, rows = len(case.truth), len(case.predicted)
+    if rows < frames:
+        raise case.error(f"has {rows} boxes for {frames} frames, which the rules 'pysot' reject. Repeat the run.")
+    kept = np.ones(frames, dtype=bool) if case.visible is None else case.visible
+    truth, predicted = case.truth[kept], case.predicted[:frames][kept]
+    sizes = truth[:, 2:] + TINY
+    shown = (truth[:, 2:] > 0).all(axis=1)
+    return Frames(
+        overlaps=np.where(shown, overlap(truth, predicted), -1.0),
+        errors=_errors(centres(truth), centres(predicted)),
+        normalised_errors=_errors(centres(truth) / sizes, centres(predicted) / sizes),
+        count=frames,
+    )
+
+
+def _errors(
+    truth: Float[np.ndarray, "frames 2"], predicted: Float[np.ndarray, "frames 2"]
+) -> Float[np.ndarray, "frames"]:
+    # A centre that is not inside the positive quadrant means "not annotated", and is a hit.
+    known: Bool[np.ndarray, "frames"] = (truth > 0).all(axis=1)
+    return np.where(known, np.sqrt(((predicted - truth) ** 2).sum(axis=1)), -1.0)
+
+
+PYSOT = RuleSet(
+    name="pysot",
+    summary="frame 0 as tracked; nothing is repaired; frames without annotation are hits in precision",
+    judge=judge,
+)

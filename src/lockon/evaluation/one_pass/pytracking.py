@@ -1,0 +1,102 @@
+"""The rules of pytracking's analysis, which the papers on ATOM, DiMP, PrDiMP, KeepTrack and RTS report."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lockon.evaluation.assessment import Measure
+from lockon.evaluation.geometry import Boxes, centre_error, normalised_centre_error, overlap
+from lockon.evaluation.one_pass.base import MEASURES, Case, Frames, RuleSet, repeat_last_good, start_as_annotated
+
+AVERAGE_OVERLAP = Measure(name="AO", meaning="mean overlap over the frames with a valid annotation")
+WITHOUT_NAN = ("otb100", "nfs30", "nfs240", "lasot", "lasot_ext", "trackingnet")
+"""Its data sets of which it takes no NaN annotation."""
+
+
+def judge(case: Case) -> Frames:
+    """Invalid frames never count as success; what they are in precision depends on the data set.
+
+    A frame is valid where all four annotated numbers are positive and no flag says absent: boxes that begin at a
+    border are not. Shares are of all frames.
+
+    Raises:
+        DataError: NaN or a negative size in the track; on LaSOT also a track that is too short; NaN in an annotation
+            other than that of UAV123 or of the user.
+    """
+    predicted, remark = _repaired(case)
+    truth = case.truth
+    visible = np.ones(len(truth), dtype=bool) if case.visible is None else case.visible
+    valid = (truth > 0).all(axis=1) & visible
+    overlaps = np.where(valid, overlap(truth, predicted), -1.0)
+    # UAV123 marks invalid frames by an error of -1, within every threshold; all sets do so once errors are normalised.
+    errors = np.where(valid, centre_error(truth, predicted), -1.0 if case.benchmark == "uav123" else np.inf)
+    normalised = np.where(valid, normalised_centre_error(truth, predicted), -1.0)
+    if case.benchmark == "lasot":
+        normalised[~visible] = np.inf
+    average = 100 * float(overlaps[valid].mean()) if valid.any() else float("nan")
+    return Frames(
+        overlaps=overlaps,
+        errors=errors,
+        normalised_errors=normalised,
+        count=len(truth),
+        extra={"AO": average},
+        remark=remark,
+    )
+
+
+def judge_valid_frames(case: Case) -> Frames:
+    """As `judge`, with shares of the valid frames: the option `exclude_invalid_frames`.
+
+    Precision may exceed 100 % by it, as invalid frames that count as hits are not among them.
+    """
+    frames = judge(case)
+    return Frames(
+        overlaps=frames.overlaps,
+        errors=frames.errors,
+        normalised_errors=frames.normalised_errors,
+        count=int((frames.overlaps >= 0).sum()),
+        extra=frames.extra,
+        remark=frames.remark,
+    )
+
+
+def _repaired(case: Case) -> tuple[Boxes, str | None]:
+    predicted, truth = case.predicted, case.truth
+    bad = np.isnan(predicted).any(axis=1) | (predicted[:, 2:] < 0).any(axis=1)
+    if bad.any():
+        raise case.error(
+            f"has NaN or a negative size in frame {int(bad.argmax())} (from 0), which the rules 'pytracking' reject. "
+            "Repeat the run, or use other rules."
+        )
+    unknown = np.isnan(truth).any(axis=1)
+    if unknown.any() and case.benchmark in WITHOUT_NAN:
+        raise case.error(
+            f"cannot be scored: the annotation has NaN in frame {int(unknown.argmax())} (from 0), which the rules "
+            f"'pytracking' reject on {case.benchmark}. Check the annotation, or use other rules."
+        )
+    frames, rows = len(truth), len(predicted)
+    if rows < frames and case.benchmark == "lasot":
+        raise case.error(
+            f"has {rows} boxes for {frames} frames, which the rules 'pytracking' reject on lasot. Repeat the run."
+        )
+    predicted = predicted[:frames]
+    empty = (predicted[:, 2:] == 0).any(axis=1) & ~unknown[: len(predicted)]
+    predicted = repeat_last_good(predicted, empty)
+    missing = frames - len(predicted)
+    predicted = np.concatenate([predicted, np.zeros((missing, 4))])
+    remark = f"{missing} of {frames} frames have no box; they count as lost" if missing else None
+    return start_as_annotated(truth, predicted), remark
+
+
+PYTRACKING = RuleSet(
+    name="pytracking",
+    summary="absent frames are misses in success; empty boxes repeat the last one; short tracks are lost at the end",
+    judge=judge,
+    measures=(*MEASURES, AVERAGE_OVERLAP),
+)
+PYTRACKING_VALID = RuleSet(
+    name="pytracking_valid",
+    summary="as pytracking, with shares of the frames with a valid annotation (exclude_invalid_frames)",
+    judge=judge_valid_frames,
+    measures=(*MEASURES, AVERAGE_OVERLAP),
+)

@@ -1,0 +1,55 @@
+"""The protocols by name: each makes an assessment of results on a test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from lockon.data.testsets.base import TestSet
+from lockon.errors import DataError, UnknownNameError
+from lockon.evaluation import one_pass
+from lockon.evaluation.assessment import Assessment
+from lockon.evaluation.tracks import Results
+
+
+class Assess(Protocol):
+    """A protocol: a pure function of annotation and results."""
+
+    def __call__(self, test_set: TestSet, results: Results, *, rules: str | None = None) -> Assessment:
+        """Numbers of every tracker.
+
+        Args:
+            test_set: sequences and their annotation.
+            results: what every tracker said.
+            rules: whose rules, where toolkits differ; the protocol's own choice unless given.
+        """
+
+
+PROTOCOLS: Mapping[str, Assess] = {
+    "one_pass": one_pass.assess,
+}
+
+
+def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> Assessment:
+    """Assess results by the protocol of the test set.
+
+    Raises:
+        UnknownNameError: there is no such protocol, or no such rules.
+        DataError: annotation or results are not fit for it.
+    """
+    try:
+        protocol = PROTOCOLS[test_set.protocol]
+    except KeyError:
+        raise UnknownNameError("protocol", test_set.protocol, PROTOCOLS) from None
+    return protocol(test_set, results, rules=rules)
+
+
+def assess_under_all_rules(test_set: TestSet, results: Results) -> dict[str, Assessment | DataError]:
+    """One-pass evaluation under every rule set side by side; the error says why one rejects the results."""
+    outcomes: dict[str, Assessment | DataError] = {}
+    for rules in one_pass.RULE_SETS:
+        try:
+            outcomes[rules] = one_pass.assess(test_set, results, rules=rules)
+        except DataError as error:
+            outcomes[rules] = error
+    return outcomes
