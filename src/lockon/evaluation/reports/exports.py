@@ -1,0 +1,112 @@
+"""All numbers of a report in full precision: tidy CSV files (one number a line) and one JSON file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lockon.evaluation.assessment import Assessment
+from lockon.files import replacing
+
+Row = tuple[str | int | float | None, ...]
+
+_WHICH = ("test_set", "protocol", "rules", "tracker")
+
+
+def write_exports(assessments: Sequence[Assessment], origin: dict[str, str], folder: Path) -> list[Path]:
+    """Write `values.csv`, `sequences.csv`, `attributes.csv`, `curves.csv`, `exclusions.csv` and `report.json`.
+
+    Args:
+        assessments: what to write.
+        origin: versions, date and what else says how the report came to be.
+        folder: exists already.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    tables: dict[str, tuple[tuple[str, ...], Iterable[Row]]] = {
+        "values": ((*_WHICH, "measure", "unit", "value", "deviation", "runs"), _values(assessments)),
+        "sequences": ((*_WHICH, "sequence", "frames", "measure", "value"), _by_sequence(assessments)),
+        "attributes": ((*_WHICH, "attribute", "measure", "value"), _by_attribute(assessments)),
+        "curves": ((*_WHICH, "plot", "x", "y"), _curves(assessments)),
+        "exclusions": ((*_WHICH[:3], "sequence", "tracker", "reason"), _exclusions(assessments)),
+    }
+    paths = []
+    for name, (header, rows) in tables.items():
+        paths.append(folder / f"{name}.csv")
+        with replacing(paths[-1]) as part, part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+    paths.append(folder / "report.json")
+    record = {"report": origin, "assessments": [plain(assessment) for assessment in assessments]}
+    with replacing(paths[-1]) as part:
+        part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return paths
+
+
+def plain(thing: Any) -> Any:
+    """Data classes, mappings and arrays as JSON has them; null for what is not a finite number."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return {field.name: plain(getattr(thing, field.name)) for field in fields(thing)}
+    if isinstance(thing, Mapping):
+        return {str(key): plain(value) for key, value in thing.items()}
+    if isinstance(thing, np.ndarray):
+        return plain(thing.tolist())
+    if isinstance(thing, list | tuple):
+        return [plain(value) for value in thing]
+    if isinstance(thing, float | np.floating):
+        return float(thing) if math.isfinite(thing) else None
+    return thing.item() if isinstance(thing, np.generic) else thing
+
+
+def _of(assessment: Assessment) -> tuple[str, str, str]:
+    return assessment.test_set, assessment.protocol, assessment.rules
+
+
+def _values(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for tracker in assessment.trackers:
+            for measure in assessment.measures:
+                value = tracker.values.get(measure.name)
+                deviation = tracker.deviations.get(measure.name)
+                yield (*_of(assessment), tracker.tracker, measure.name, measure.unit, value, deviation, tracker.runs)
+            if tracker.frames_per_second is not None:
+                yield (*_of(assessment), tracker.tracker, "FPS", "fps", tracker.frames_per_second, None, tracker.runs)
+
+
+def _by_sequence(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for tracker in assessment.trackers:
+            for measure, values in tracker.by_sequence.items():
+                for name, value in values.items():
+                    yield (*_of(assessment), tracker.tracker, name, assessment.sequences.get(name), measure, value)
+
+
+def _by_attribute(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for tracker in assessment.trackers:
+            for measure, values in tracker.by_attribute.items():
+                for name, value in values.items():
+                    yield (*_of(assessment), tracker.tracker, name, measure, value)
+
+
+def _curves(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for tracker in assessment.trackers:
+            for name, curve in tracker.curves.items():
+                for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True):
+                    yield (*_of(assessment), tracker.tracker, name, x, y)
+
+
+def _exclusions(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for one in assessment.exclusions:
+            yield (*_of(assessment), one.sequence, one.tracker or "all", one.reason)

@@ -1,0 +1,42 @@
+"""Which plots an assessment gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lockon.evaluation.assessment import Assessment, Measure
+from lockon.evaluation.reports.plots.attributes import LEAST_AXES, attribute_bars, attribute_radar, attributes_of
+from lockon.evaluation.reports.plots.curves import curve_plot
+from lockon.evaluation.reports.plots.points import accuracy_robustness, rank_plot, sequence_map, speed_accuracy
+from lockon.evaluation.reports.plots.styles import Style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACCURACY, ROBUSTNESS, EXPECTED_OVERLAP = "Accuracy", "Robustness", "EAO"
+"""Measures that have plots of their own."""
+
+
+def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
+    """Name, title and maker of every plot for which there are numbers."""
+    first = assessment.measures[0]
+    by_name = {measure.name: measure for measure in assessment.measures}
+    for plot in assessment.plots:
+        if any(plot.name in tracker.curves for tracker in assessment.trackers):
+            yield plot.name, plot.title, partial(curve_plot, assessment, plot, styles)
+    if ACCURACY in by_name and ROBUSTNESS in by_name:
+        pair: tuple[Measure, Measure] = (by_name[ACCURACY], by_name[ROBUSTNESS])
+        yield "accuracy_robustness_plot", "Accuracy and robustness", partial(accuracy_robustness, assessment, *pair, styles)
+    if EXPECTED_OVERLAP in by_name:
+        yield "eao_ranking_plot", "EAO ranking", partial(rank_plot, assessment, by_name[EXPECTED_OVERLAP], styles)
+    attributes = attributes_of(assessment)
+    if attributes:
+        yield "attribute_bars", "By attribute", partial(attribute_bars, assessment, styles)
+    if len(attributes) >= LEAST_AXES:
+        yield "attribute_radar", "By attribute", partial(attribute_radar, assessment, styles)
+    if any(tracker.frames_per_second for tracker in assessment.trackers):
+        yield "speed_accuracy_plot", "Speed and accuracy", partial(speed_accuracy, assessment, styles)
+    if all(tracker.by_sequence.get(first.name) for tracker in assessment.trackers):
+        yield "sequence_map", f"{first.name} by sequence", partial(sequence_map, assessment, first)

@@ -1,0 +1,187 @@
+"""Tables of an assessment, apart from how they are written: to a terminal, Markdown, LaTeX or a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lockon.evaluation.assessment import Assessment, Measure, TrackerAssessment
+from lockon.evaluation.reports.numbers import NONE, Mark, marks, ranked, shown
+
+FPS = Measure(name="FPS", unit="fps", meaning="frames per second of the tracker alone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What stands in one place of a table."""
+
+    text: str
+    value: float | None = None
+    """The number behind the text, to sort by."""
+    mark: Mark | None = None
+    note: str = ""
+    """What else is known of it, where there is room for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of cells; the first column names what a row is about."""
+
+    name: str
+    """File name and anchor, such as "overview"."""
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def ranking(assessment: Assessment) -> tuple[TrackerAssessment, ...]:
+    """The trackers, best first by the first measure."""
+    first = assessment.measures[0]
+    scores = [tracker.values.get(first.name, math.nan) for tracker in assessment.trackers]
+    order = ranked(scores, higher_is_better=first.higher_is_better)
+    return tuple(assessment.trackers[index] for index in order)
+
+
+def overview_table(assessment: Assessment) -> Table:
+    """All measures of all trackers, best first; deviations over the runs where there are several."""
+    trackers = ranking(assessment)
+    columns = [_column(trackers, measure) for measure in assessment.measures]
+    names = ["Tracker", *(_heading(measure) for measure in assessment.measures)]
+    if any(tracker.frames_per_second is not None for tracker in trackers):
+        names.append(FPS.name)
+        columns.append(_cells([tracker.frames_per_second for tracker in trackers], FPS))
+    if any(tracker.runs > 1 for tracker in trackers):
+        names.append("Runs")
+        columns.append([Cell(text=str(tracker.runs), value=tracker.runs) for tracker in trackers])
+    return Table(
+        name="overview",
+        title=f"{assessment.test_set}, rules of {assessment.rules}",
+        columns=tuple(names),
+        rows=_rows([tracker.tracker for tracker in trackers], columns),
+        notes=tuple(f"{measure.name}: {measure.meaning}" for measure in assessment.measures if measure.meaning),
+    )
+
+
+def attribute_table(assessment: Assessment, titles: Mapping[str, str]) -> Table | None:
+    """The first measure by attribute, a column each; None where no attributes are known.
+
+    Args:
+        assessment: best tracker first.
+        titles: long names of attributes.
+    """
+    measure, trackers = assessment.measures[0], ranking(assessment)
+    by_tracker = [tracker.by_attribute.get(measure.name, {}) for tracker in trackers]
+    attributes = list(dict.fromkeys(name for values in by_tracker for name in values))
+    if not attributes:
+        return None
+    columns = [_cells([values.get(name) for values in by_tracker], measure) for name in attributes]
+    return Table(
+        name="attributes",
+        title=f"{measure.name} by attribute",
+        columns=("Tracker", *attributes),
+        rows=_rows([tracker.tracker for tracker in trackers], columns),
+        notes=tuple(f"{name}: {titles[name]}" for name in attributes if titles.get(name, name) != name),
+    )
+
+
+def sequence_table(assessment: Assessment, measure: Measure) -> Table | None:
+    """One measure by sequence, a column per tracker, hardest sequence first; None where sequences have no such."""
+    trackers = ranking(assessment)
+    by_tracker = [tracker.by_sequence.get(measure.name, {}) for tracker in trackers]
+    if not any(by_tracker):
+        return None
+    values = {name: [one.get(name) for one in by_tracker] for name in assessment.sequences}
+    hardness = [mean_of_known(numbers) for numbers in values.values()]
+    order = ranked(hardness, higher_is_better=not measure.higher_is_better)
+    names = [list(values)[index] for index in order]
+    return Table(
+        name="sequences",
+        title=f"{measure.name} by sequence",
+        columns=("Sequence", "Frames", *(tracker.tracker for tracker in trackers)),
+        rows=tuple(
+            (
+                Cell(text=name),
+                Cell(text=str(assessment.sequences[name]), value=assessment.sequences[name]),
+                *_cells(values[name], measure),
+            )
+            for name in names
+        ),
+    )
+
+
+def rules_tables(assessments: Sequence[Assessment]) -> tuple[Table, ...]:
+    """The same results under several sets of rules: a table per measure that more than one of them has."""
+    names = dict.fromkeys(measure.name for assessment in assessments for measure in assessment.measures)
+    tables = []
+    for name in names:
+        holders = [one for one in assessments if any(measure.name == name for measure in one.measures)]
+        if len(holders) > 1:
+            tables.append(_rules_table(name, holders))
+    return tuple(tables)
+
+
+def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:
+    trackers = [tracker.tracker for tracker in ranking(assessments[0])]
+    columns = []
+    for assessment in assessments:
+        measure = next(measure for measure in assessment.measures if measure.name == name)
+        values = {tracker.tracker: tracker.values.get(name) for tracker in assessment.trackers}
+        columns.append(_cells([values.get(tracker) for tracker in trackers], measure))
+    return Table(
+        name=f"rules_{name}",
+        title=f"{name} of the same results under each set of rules",
+        columns=("Tracker", *(assessment.rules for assessment in assessments)),
+        rows=_rows(trackers, columns),
+    )
+
+
+def exclusion_table(assessment: Assessment) -> Table | None:
+    """Everything that does not count; None where all does."""
+    if not assessment.exclusions:
+        return None
+    return Table(
+        name="exclusions",
+        title="What does not count",
+        columns=("Sequence", "Tracker", "Reason"),
+        rows=tuple(
+            tuple(Cell(text=text) for text in (one.sequence, one.tracker or "all", one.reason))
+            for one in assessment.exclusions
+        ),
+    )
+
+
+def mean_of_known(values: Sequence[float | None]) -> float:
+    """Mean of those that are numbers; NaN where none is."""
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _heading(measure: Measure) -> str:
+    return measure.name if measure.higher_is_better else f"{measure.name} ↓"
+
+
+def _column(trackers: Sequence[TrackerAssessment], measure: Measure) -> list[Cell]:
+    cells = _cells([tracker.values.get(measure.name) for tracker in trackers], measure)
+    return [_with_deviation(cell, tracker, measure) for cell, tracker in zip(cells, trackers, strict=True)]
+
+
+def _with_deviation(cell: Cell, tracker: TrackerAssessment, measure: Measure) -> Cell:
+    deviation = tracker.deviations.get(measure.name)
+    if deviation is None or cell.text == NONE:
+        return cell
+    return Cell(text=f"{cell.text} ± {shown(deviation, measure.unit)}", value=cell.value, mark=cell.mark)
+
+
+def _cells(values: Sequence[float | None], measure: Measure) -> list[Cell]:
+    return [
+        Cell(text=shown(value, measure.unit), value=value, mark=mark)
+        for value, mark in zip(values, marks(values, measure), strict=True)
+    ]
+
+
+def _rows(names: Sequence[str], columns: Sequence[Sequence[Cell]]) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(
+        (Cell(text=name), *cells) for name, *cells in zip(names, *columns, strict=True)
+    )
