@@ -63,6 +63,8 @@ class MaskTruth:
     """Category of an object, where the data set says so."""
     required: tuple[int, ...] | None = None
     """Frames for which results are expected; None: all."""
+    merged: bool = False
+    """Everything that is marked, whatever its number, is the one object 1 (DAVIS 2016)."""
 
 
 Truth = BoxTruth | RegionTruth | SparseTruth | MaskTruth

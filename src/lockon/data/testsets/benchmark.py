@@ -86,7 +86,7 @@ class Benchmark:
 
 
 def gather(items: Iterable[Item], name: Callable[[Item], str], read: Callable[[Item], TestSequence]) -> Found:
-    """Read sequences one by one; those that cannot be read are excluded with the reason, and so is a second of a name.
+    """Read sequences one by one; those that cannot be read are excluded with the reason, as is a second of a name.
 
     Args:
         items: what is known of each.

@@ -25,7 +25,7 @@ def read_truth_boxes(path: Path, frames: int | None = None) -> Float[np.ndarray,
     boxes = read_table(path, 4)
     if frames is not None and len(boxes) != frames:
         raise DataError(
-            f"'{path}' has {len(boxes)} boxes; the benchmark has {frames}. Is the file cut off, or of another version?"
+            f"'{path}' has {len(boxes)} boxes; the benchmark has {frames}. Is it cut off, or of another version?"
         )
     return boxes
 

@@ -8,11 +8,40 @@ from typing import Any
 
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.benchmark import Benchmark
+from lockon.data.testsets.davis import DAVIS2016, DAVIS2017
 from lockon.data.testsets.folder import FOLDER
+from lockon.data.testsets.got10k import GOT10K_TEST, GOT10K_VAL
+from lockon.data.testsets.lasot import LASOT, LASOT_EXT
+from lockon.data.testsets.nfs import NFS30, NFS240
+from lockon.data.testsets.nuo323 import NUO323
 from lockon.data.testsets.otb import OTB100
+from lockon.data.testsets.oxuva import OXUVA_DEV, OXUVA_TEST
+from lockon.data.testsets.trackingnet import TRACKINGNET
+from lockon.data.testsets.uav123 import UAV123
+from lockon.data.testsets.vot import VOT
+from lockon.data.testsets.youtube_vos import YOUTUBE_VOS2018, YOUTUBE_VOS2019
 from lockon.errors import UnknownNameError
 
-_BENCHMARKS = (OTB100, FOLDER)
+_BENCHMARKS = (
+    OTB100,
+    NFS30,
+    NFS240,
+    UAV123,
+    NUO323,
+    LASOT,
+    LASOT_EXT,
+    TRACKINGNET,
+    GOT10K_VAL,
+    GOT10K_TEST,
+    *VOT,
+    OXUVA_DEV,
+    OXUVA_TEST,
+    DAVIS2016,
+    DAVIS2017,
+    YOUTUBE_VOS2018,
+    YOUTUBE_VOS2019,
+    FOLDER,
+)
 
 TEST_SETS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _BENCHMARKS}
 
