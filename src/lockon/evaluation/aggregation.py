@@ -28,6 +28,8 @@ class Scores:
     """By name of the measure; NaN where a sequence has none."""
     weights: Mapping[str, Float[np.ndarray, "sequences"]] = field(default_factory=dict)
     """Of the sequences in the mean, for those measures in which they are not equal."""
+    overall: Mapping[str, float] = field(default_factory=dict)
+    """Measures of the whole test set that are no means over sequences."""
     curves: Mapping[str, Curve] = field(default_factory=dict)
     frames_per_second: float | None = None
 
@@ -78,7 +80,7 @@ class Aggregation:
                 deviations[name] = float(np.std([_mean(run, weights) for run in per_run], ddof=1))
         return TrackerAssessment(
             tracker=scores.tracker,
-            values=values,
+            values=values | dict(scores.overall),
             by_sequence=by_sequence,
             by_attribute=by_attribute,
             curves=scores.curves,

@@ -28,7 +28,7 @@ def attribute_members(
         unknown = sequence.attributes - test_set.attributes.keys()
         if unknown:
             raise DataError(
-                f"sequence '{sequence.name}' has the attribute '{min(unknown)}', which {test_set.title} does not know. "
+                f"sequence '{sequence.name}' has the attribute '{min(unknown)}', unknown to {test_set.title}. "
                 f"Known: {', '.join(test_set.attributes) or 'none'}. Correct its attribute file."
             )
     members = {name: np.array([name in each.attributes for each in sequences]) for name in test_set.attributes}

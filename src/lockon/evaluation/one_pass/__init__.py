@@ -1,6 +1,7 @@
 """One-pass evaluation (OPE): a tracker starts once and is followed to the end; each toolkit has rules of its own."""
 
-from lockon.evaluation.one_pass.base import Case, Curves, Frames, RuleSet
+from lockon.evaluation.one_pass.base import Curves, Frames, RuleSet
+from lockon.evaluation.one_pass.cases import Case
 from lockon.evaluation.one_pass.protocol import assess
 from lockon.evaluation.one_pass.rules import RULE_SETS, rule_set
 

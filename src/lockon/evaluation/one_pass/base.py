@@ -14,27 +14,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lockon.errors import DataError
 from lockon.evaluation.assessment import Measure
 from lockon.evaluation.geometry import Boxes, PerFrame
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One track against one annotation, as they were read."""
-
-    truth: Boxes
-    predicted: Float[np.ndarray, "rows 4"]
-    visible: Bool[np.ndarray, "frames"] | None = None
-    """The benchmark's own flags, where it has some."""
-    benchmark: str = ""
-    """Test set that the sequence comes from; some toolkits treat some of them apart."""
-    label: str = "the track"
-    """Tracker, sequence and file, for messages."""
-
-    def error(self, problem: str) -> DataError:
-        """What to raise where the rules reject the track: `problem` is a clause that ends with the remedy."""
-        return DataError(f"{self.label} {problem}")
+from lockon.evaluation.one_pass.cases import Case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +89,8 @@ class RuleSet:
     """Whether a sequence without result counts as lost, instead of being left out for all trackers."""
     drops_zero_curves: bool = False
     """Whether sequences whose whole curve is zero are left out of means."""
+    pools_confidence: bool = False
+    """Whether precision and recall over confidence are part of the rules."""
     fewest_for_attribute: int = 1
     """Attributes that fewer sequences have are left out."""
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from lockon.evaluation.geometry import centre_error, centres, intersection_and_union
-from lockon.evaluation.one_pass.base import Case, Frames, RuleSet, start_as_annotated
+from lockon.evaluation.one_pass.base import Frames, RuleSet, start_as_annotated
+from lockon.evaluation.one_pass.cases import Case
 
 EPSILON = float(np.finfo(np.float64).eps)
 
 
 def judge(case: Case) -> Frames:
     """Frames whose annotation is NaN count nowhere; flags are ignored; nothing is repaired."""
-    frames = min(len(case.truth), len(case.predicted))
+    frames = min(len(case.truth), len(case.track.boxes))
     missing = len(case.truth) - frames
-    truth, predicted = case.truth[:frames], start_as_annotated(case.truth, case.predicted[:frames])
+    truth, predicted = case.truth[:frames], start_as_annotated(case.truth, case.track.boxes[:frames])
     known = ~np.isnan(truth).any(axis=1)
     truth, predicted = truth[known], predicted[known]
     intersection, union = intersection_and_union(truth, predicted)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockon.evaluation.one_pass.base import Case, Frames, RuleSet
+from lockon.evaluation.one_pass.base import Frames, RuleSet
+from lockon.evaluation.one_pass.cases import Case
 from lockon.evaluation.one_pass.otb import compare
 
 
@@ -14,11 +15,10 @@ def judge(case: Case) -> Frames:
     Raises:
         DataError: the track is shorter than the annotation.
     """
-    frames, rows = len(case.truth), len(case.predicted)
-    if rows < frames:
-        raise case.error(f"has {rows} boxes for {frames} frames, which the rules 'lasot' reject. Repeat the run.")
+    case.require_length("lasot")
+    frames = len(case.truth)
     kept = np.ones(frames, dtype=bool) if case.visible is None else case.visible
-    return compare(case.truth[kept], case.predicted[:frames][kept], frames, None)
+    return compare(case.truth[kept], case.track.boxes[:frames][kept], frames, None)
 
 
 LASOT = RuleSet(

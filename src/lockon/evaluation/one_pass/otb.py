@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from lockon.evaluation.geometry import Boxes, centre_error, normalised_centre_error, overlap
-from lockon.evaluation.one_pass.base import Case, Frames, RuleSet, repeat_last_good, start_as_annotated
+from lockon.evaluation.one_pass.base import Frames, RuleSet, repeat_last_good, start_as_annotated
+from lockon.evaluation.one_pass.cases import Case
 
 
 def judge(case: Case) -> Frames:
@@ -14,10 +15,10 @@ def judge(case: Case) -> Frames:
     Raises:
         DataError: the track is empty.
     """
-    frames = min(len(case.truth), len(case.predicted))
+    frames = min(len(case.truth), len(case.track.boxes))
     missing = len(case.truth) - frames
     remark = f"{missing} of {len(case.truth)} frames have no box; both were cut" if missing else None
-    return compare(case.truth[:frames], case.predicted[:frames], frames, remark)
+    return compare(case.truth[:frames], case.track.boxes[:frames], frames, remark)
 
 
 def compare(truth: Boxes, predicted: Boxes, count: int, remark: str | None) -> Frames:

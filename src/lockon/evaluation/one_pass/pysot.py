@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lockon.evaluation.geometry import centres, overlap
-from lockon.evaluation.one_pass.base import Case, Frames, RuleSet
+from lockon.evaluation.one_pass.base import Frames, RuleSet
+from lockon.evaluation.one_pass.cases import Case
 
 TINY = 1e-16
 
@@ -17,11 +18,10 @@ def judge(case: Case) -> Frames:
     Raises:
         DataError: the track is shorter than the annotation.
     """
-    frames, rows = len(case.truth), len(case.predicted)
-    if rows < frames:
-        raise case.error(f"has {rows} boxes for {frames} frames, which the rules 'pysot' reject. Repeat the run.")
+    case.require_length("pysot")
+    frames = len(case.truth)
     kept = np.ones(frames, dtype=bool) if case.visible is None else case.visible
-    truth, predicted = case.truth[kept], case.predicted[:frames][kept]
+    truth, predicted = case.truth[kept], case.track.boxes[:frames][kept]
     sizes = truth[:, 2:] + TINY
     shown = (truth[:, 2:] > 0).all(axis=1)
     return Frames(

@@ -6,7 +6,8 @@ import numpy as np
 
 from lockon.evaluation.assessment import Measure
 from lockon.evaluation.geometry import Boxes, centre_error, normalised_centre_error, overlap
-from lockon.evaluation.one_pass.base import MEASURES, Case, Frames, RuleSet, repeat_last_good, start_as_annotated
+from lockon.evaluation.one_pass.base import MEASURES, Frames, RuleSet, repeat_last_good, start_as_annotated
+from lockon.evaluation.one_pass.cases import Case
 
 AVERAGE_OVERLAP = Measure(name="AO", meaning="mean overlap over the frames with a valid annotation")
 WITHOUT_NAN = ("otb100", "nfs30", "nfs240", "lasot", "lasot_ext", "trackingnet")
@@ -28,7 +29,7 @@ def judge(case: Case) -> Frames:
     visible = np.ones(len(truth), dtype=bool) if case.visible is None else case.visible
     valid = (truth > 0).all(axis=1) & visible
     overlaps = np.where(valid, overlap(truth, predicted), -1.0)
-    # UAV123 marks invalid frames by an error of -1, within every threshold; all sets do so once errors are normalised.
+    # Errors of invalid frames are -1, within every threshold: of UAV123 in pixels, of all sets in target sizes.
     errors = np.where(valid, centre_error(truth, predicted), -1.0 if case.benchmark == "uav123" else np.inf)
     normalised = np.where(valid, normalised_centre_error(truth, predicted), -1.0)
     if case.benchmark == "lasot":
@@ -61,7 +62,7 @@ def judge_valid_frames(case: Case) -> Frames:
 
 
 def _repaired(case: Case) -> tuple[Boxes, str | None]:
-    predicted, truth = case.predicted, case.truth
+    predicted, truth = case.track.boxes, case.truth
     bad = np.isnan(predicted).any(axis=1) | (predicted[:, 2:] < 0).any(axis=1)
     if bad.any():
         raise case.error(
@@ -74,11 +75,9 @@ def _repaired(case: Case) -> tuple[Boxes, str | None]:
             f"cannot be scored: the annotation has NaN in frame {int(unknown.argmax())} (from 0), which the rules "
             f"'pytracking' reject on {case.benchmark}. Check the annotation, or use other rules."
         )
-    frames, rows = len(truth), len(predicted)
-    if rows < frames and case.benchmark == "lasot":
-        raise case.error(
-            f"has {rows} boxes for {frames} frames, which the rules 'pytracking' reject on lasot. Repeat the run."
-        )
+    if case.benchmark == "lasot":
+        case.require_length("pytracking")
+    frames = len(truth)
     predicted = predicted[:frames]
     empty = (predicted[:, 2:] == 0).any(axis=1) & ~unknown[: len(predicted)]
     predicted = repeat_last_good(predicted, empty)
@@ -92,6 +91,7 @@ PYTRACKING = RuleSet(
     name="pytracking",
     summary="absent frames are misses in success; empty boxes repeat the last one; short tracks are lost at the end",
     judge=judge,
+    pools_confidence=True,
     measures=(*MEASURES, AVERAGE_OVERLAP),
 )
 PYTRACKING_VALID = RuleSet(

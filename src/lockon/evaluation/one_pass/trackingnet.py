@@ -7,7 +7,8 @@ from jaxtyping import Float
 
 from lockon.evaluation.assessment import Measure
 from lockon.evaluation.geometry import centre_error, centres, intersection_and_union
-from lockon.evaluation.one_pass.base import Case, Curves, Frames, RuleSet, start_as_annotated
+from lockon.evaluation.one_pass.base import Curves, Frames, RuleSet, start_as_annotated
+from lockon.evaluation.one_pass.cases import Case
 
 MEASURES = (
     Measure(name="AUC", meaning="area under the success curve (share of frames with overlap ≥ T), T from 0 to 1"),
@@ -21,8 +22,8 @@ def judge(case: Case) -> Frames:
     """Both sides are rounded to whole pixels. Frames without a box are misses even at overlap 0."""
     frames = len(case.truth)
     predicted = np.full((frames, 4), np.nan)
-    rows = min(frames, len(case.predicted))
-    predicted[:rows] = case.predicted[:rows]
+    rows = min(frames, len(case.track.boxes))
+    predicted[:rows] = case.track.boxes[:rows]
     truth = np.round(case.truth)
     predicted = start_as_annotated(truth, np.round(predicted))
     intersection, union = intersection_and_union(truth, predicted)
