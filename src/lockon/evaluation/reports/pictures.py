@@ -47,7 +47,7 @@ def moment_pictures(
 
 def moment_picture(story: Story, moment: Moment, styles: Mapping[str, Style]) -> bytes | None:
     """One frame as JPEG: the annotated box white and dashed, predicted ones in the colours of their trackers."""
-    if not story.sequence.frame_paths:
+    if not story.sequence.has_images:
         return None
     try:
         image = story.sequence.frame(moment.frame)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lockon.evaluation.assessment import Assessment, Measure, TrackerAssessment
+from lockon.evaluation.assessment import Assessment, Comparison, Measure, TrackerAssessment
 from lockon.evaluation.reports.numbers import NONE, Mark, marks, ranked, shown
 
 FPS = Measure(name="FPS", unit="fps", meaning="frames per second of the tracker alone")
@@ -137,6 +137,34 @@ def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:
     )
 
 
+def comparison_table(assessment: Assessment) -> Table | None:
+    """With what probability a tracker (row) is better than another (column); None where nobody has compared."""
+    if not assessment.comparisons:
+        return None
+    chances = {(pair.tracker, pair.other): (pair.probability, _difference(pair)) for pair in assessment.comparisons}
+    chances |= {(pair.other, pair.tracker): (1 - pair.probability, "") for pair in assessment.comparisons}
+    names = [tracker.tracker for tracker in ranking(assessment)]
+    return Table(
+        name="comparisons",
+        title=f"Probability that the tracker of a row is better than that of a column ({assessment.measures[0].name})",
+        columns=("Tracker", *names),
+        rows=tuple((Cell(text=row), *(_chance(chances.get((row, column))) for column in names)) for row in names),
+        notes=("By bootstrap: the share of test sets, resampled from the sequences, in which it is.",),
+    )
+
+
+def verdicts(assessment: Assessment) -> list[str]:
+    """One sentence for each tracker and the next in the ranking: is it better, and how sure is that?"""
+    pairs = {(pair.tracker, pair.other): pair for pair in assessment.comparisons}
+    names = [tracker.tracker for tracker in ranking(assessment)]
+    neighbours = [pairs[pair] for pair in zip(names, names[1:], strict=False) if pair in pairs]
+    return [
+        f"{pair.tracker} is better than {pair.other} with probability {100 * pair.probability:.1f} % "
+        f"({pair.measure} {_difference(pair)})"
+        for pair in neighbours
+    ]
+
+
 def exclusion_table(assessment: Assessment) -> Table | None:
     """Everything that does not count; None where all does."""
     if not assessment.exclusions:
@@ -168,10 +196,25 @@ def _column(trackers: Sequence[TrackerAssessment], measure: Measure) -> list[Cel
 
 
 def _with_deviation(cell: Cell, tracker: TrackerAssessment, measure: Measure) -> Cell:
-    deviation = tracker.deviations.get(measure.name)
-    if deviation is None or cell.text == NONE:
+    if cell.text == NONE:
         return cell
-    return Cell(text=f"{cell.text} ± {shown(deviation, measure.unit)}", value=cell.value, mark=cell.mark)
+    deviation, interval = tracker.deviations.get(measure.name), tracker.intervals.get(measure.name)
+    return replace(
+        cell,
+        text=cell.text if deviation is None else f"{cell.text} ± {shown(deviation, measure.unit)}",
+        note="" if interval is None else " to ".join(shown(end, measure.unit) for end in interval),
+    )
+
+
+def _difference(pair: Comparison) -> str:
+    low, high = pair.interval
+    return f"{pair.difference:+.4g}, 95 % interval {low:+.4g} to {high:+.4g}"
+
+
+def _chance(chance: tuple[float, str] | None) -> Cell:
+    if chance is None:
+        return Cell(text=NONE)
+    return Cell(text=f"{100 * chance[0]:.1f} %", value=chance[0], note=chance[1])
 
 
 def _cells(values: Sequence[float | None], measure: Measure) -> list[Cell]:

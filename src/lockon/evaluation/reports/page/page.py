@@ -1,0 +1,170 @@
+"""Puts the page together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+
+from lockon.evaluation.assessment import Assessment
+from lockon.evaluation.reports.page.drilldown import Pictures, story_data, story_html
+from lockon.evaluation.reports.page.parts import (
+    FirstCell,
+    anchor,
+    bullets,
+    card,
+    plot_html,
+    table_html,
+    tracker_cell,
+)
+from lockon.evaluation.reports.plots.styles import Style
+from lockon.evaluation.reports.stories import Story
+from lockon.evaluation.reports.tables import (
+    Table,
+    attribute_table,
+    comparison_table,
+    exclusion_table,
+    overview_table,
+    rules_tables,
+    sequence_table,
+)
+
+_WIDE_PLOTS = ("attribute_bars", "sequence_map")
+_DRILL_DOWN = (
+    "Intersection over union of the boxes around annotation and result, first run of each tracker, drawn as stored; "
+    "scores above follow the rules of their toolkits. Click a sequence for its curve and its worst moments: the frames "
+    "from which on trackers stay below an overlap of 0.1 longest. Annotation white and dashed, trackers in their colours."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What the page shows of one test set."""
+
+    title: str
+    """As in papers."""
+    assessments: tuple[Assessment, ...]
+    """The same results, under one or several sets of rules."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Long names of attributes."""
+    plots: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
+    """By rules: name, title and SVG of every plot."""
+    stories: tuple[Story, ...] = ()
+    pictures: Pictures = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    """What else is to be said, such as rules that reject the results."""
+
+
+def render_page(parts: Sequence[Part], origin: Mapping[str, str], styles: Mapping[str, Style]) -> str:
+    """The whole page.
+
+    Args:
+        parts: one a test set.
+        origin: versions, date and what else says how the report came to be.
+        styles: of every tracker.
+    """
+    links = "".join(f'<a href="#{anchor("set", part.title)}">{escape(part.title)}</a>' for part in parts)
+    facts = "".join(f"<li>{escape(name)}: {escape(value)}</li>" for name, value in origin.items())
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Tracking report</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n"
+        f'<header class="top"><h1>Tracking report</h1><nav>{links}<a href="#origin">Origin</a></nav>'
+        '<button type="button" id="theme">Light / dark</button></header>\n<main>\n'
+        + "".join(_section(part, styles) for part in parts)
+        + f'<section id="origin"><h2>Origin</h2><ul class="notes">{facts}</ul></section>\n'
+        f"</main>\n<script>\n{_asset('page.js')}</script>\n</body>\n</html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _section(part: Part, styles: Mapping[str, Style]) -> str:
+    place, data = anchor("set", part.title), anchor("stories", part.title)
+    first = part.assessments[0]
+    facts = f"{first.protocol}, {len(first.sequences)} sequences, {sum(first.sequences.values())} frames"
+    several = len(part.assessments) > 1
+    side_by_side = rules_tables(part.assessments) if several else ()
+    content = [
+        f'<section id="{place}" data-stories="{data}">\n<h2>{escape(part.title)}</h2><p class="facts">{escape(facts)}</p>\n',
+        _choice(part) if several else "",
+        *(_assessment(part, one, styles, hidden=one is not first) for one in part.assessments),
+        *(card(table.title, table_html(table, tracker_cell(styles))) for table in side_by_side),
+        card("Remarks", bullets(part.remarks)) if part.remarks else "",
+        _drill_down(part, styles),
+        f'<script type="application/json" id="{data}">{story_data(part.stories, styles)}</script>\n</section>\n',
+    ]
+    return "".join(content)
+
+
+def _choice(part: Part) -> str:
+    buttons = "".join(
+        f'<button type="button" aria-pressed="{str(number == 0).lower()}" '
+        f'data-shows="{anchor("rules", part.title, one.rules)}">{escape(one.rules)}</button>'
+        for number, one in enumerate(part.assessments)
+    )
+    return f'<div class="tools choice">Rules of {buttons}</div>\n'
+
+
+def _assessment(part: Part, assessment: Assessment, styles: Mapping[str, Style], *, hidden: bool) -> str:
+    named, linked = tracker_cell(styles), _sequence_link(part, assessment)
+    comparisons, attributes = comparison_table(assessment), attribute_table(assessment, part.attributes)
+    sequences = sequence_table(assessment, assessment.measures[0])
+    plots = "".join(
+        plot_html(svg, title, wide=name in _WIDE_PLOTS) for name, title, svg in part.plots.get(assessment.rules, ())
+    )
+    overview = overview_table(assessment)
+    return "".join(
+        [
+            f'<div class="rules" id="{anchor("rules", part.title, assessment.rules)}"{" hidden" if hidden else ""}>\n',
+            card(overview.title, table_html(overview, named)),
+            card(comparisons.title, table_html(comparisons, named)) if comparisons else "",
+            f'<div class="plots">{plots}</div>\n',
+            card(attributes.title, table_html(attributes, named)) if attributes else "",
+            _sequences(sequences, linked) if sequences else "",
+            _excluded(assessment),
+            card("Notes", bullets(assessment.notes)) if assessment.notes else "",
+            "</div>\n",
+        ]
+    )
+
+
+def _sequence_link(part: Part, assessment: Assessment) -> FirstCell:
+    told = {story.sequence.name for story in part.stories}
+
+    def link(cell: object) -> str:
+        name = getattr(cell, "text", "")
+        if name not in told:
+            return escape(name)
+        return f'<a href="#{anchor("sequence", part.title, name)}">{escape(name)}</a>'
+
+    return link
+
+
+def _sequences(table: Table, linked: FirstCell) -> str:
+    tools = (
+        '<div class="tools"><input class="name" type="search" placeholder="name contains" aria-label="name contains">'
+        '<select class="kind" aria-label="which sequences"><option value="any">all sequences</option>'
+        '<option value="some">some tracker below</option><option value="best">best tracker below</option>'
+        '<option value="spread">spread above</option></select>'
+        '<input class="limit" type="number" step="any" value="50" aria-label="limit"><span class="count"></span></div>'
+    )
+    return card(table.title, tools, table_html(table, linked), extra=" filtered")
+
+
+def _excluded(assessment: Assessment) -> str:
+    table = exclusion_table(assessment)
+    if table is None:
+        return card("What does not count", '<p class="facts">Nothing was left out.</p>')
+    tools = '<div class="tools"><input class="name" type="search" placeholder="name contains" aria-label="name contains"><span class="count"></span></div>'
+    return card(table.title, tools, table_html(table, lambda cell: escape(cell.text)), extra=" filtered")
+
+
+def _drill_down(part: Part, styles: Mapping[str, Style]) -> str:
+    if not part.stories:
+        return ""
+    stories = "".join(story_html(story, part.title, styles, part.pictures) for story in part.stories)
+    return card("Sequences", f'<p class="facts">{escape(_DRILL_DOWN)}</p>', stories)

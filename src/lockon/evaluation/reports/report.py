@@ -1,0 +1,176 @@
+"""A report on disk: tables, plots, files of numbers, and the page that shows it all."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from lockon.data.testsets.base import TestSet
+from lockon.evaluation.assessment import Assessment
+from lockon.evaluation.reports.exports import write_exports
+from lockon.evaluation.reports.page import Part, render_page
+from lockon.evaluation.reports.pictures import MOST_BYTES, moment_pictures
+from lockon.evaluation.reports.plots.canvas import require_matplotlib, save
+from lockon.evaluation.reports.plots.drawing import plots_of
+from lockon.evaluation.reports.plots.styles import Style, tracker_styles
+from lockon.evaluation.reports.stories import AnyTrack, Story, tell
+from lockon.evaluation.reports.tables import (
+    Table,
+    attribute_table,
+    comparison_table,
+    exclusion_table,
+    overview_table,
+    ranking,
+    rules_tables,
+    sequence_table,
+)
+from lockon.evaluation.reports.text import as_latex, as_markdown
+from lockon.evaluation.tracks import Results
+from lockon.files import cannot_write, replacing
+
+PAGE = "index.html"
+_VERSIONS = ("lockon", "numpy", "torch", "matplotlib", "Pillow")
+_NOT_IN_FILES = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """One test set, the results on it, and what protocols made of them."""
+
+    test_set: TestSet
+    results: Results
+    assessments: tuple[Assessment, ...]
+    """Under one or several sets of rules."""
+    remarks: tuple[str, ...] = field(default=())
+    """What else a reader should know, such as rules that reject the results."""
+
+
+def write_report(
+    assessed: Sequence[Assessed],
+    folder: Path,
+    *,
+    command: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Path]:
+    """Write everything into a folder, made if need be, and give the files; the page comes first.
+
+    Args:
+        assessed: one a test set.
+        folder: where to; what is there of an earlier report is replaced.
+        command: what was typed to make it, if anything.
+        progress: told how many test sets are done, of how many.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: something cannot be written.
+    """
+    require_matplotlib()
+    try:
+        (folder / "plots").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    all_assessments = [assessment for one in assessed for assessment in one.assessments]
+    styles = tracker_styles(tracker.tracker for one in all_assessments for tracker in ranking(one))
+    origin = report_origin(command)
+    parts, paths = [], [folder / PAGE]
+    for done, one in enumerate(assessed):
+        progress(done, len(assessed))
+        part, files = _part(one, styles, folder, MOST_BYTES // len(assessed))
+        parts.append(part)
+        paths += files
+    progress(len(assessed), len(assessed))
+    tables = [table for one in assessed for table in text_tables(one)]
+    paths += [
+        _write(folder / "tables.md", "\n".join(as_markdown(table) for table in tables)),
+        _write(folder / "tables.tex", "\n".join(as_latex(table) for table in tables)),
+        *write_exports(all_assessments, origin, folder),
+    ]
+    _write(paths[0], render_page(parts, origin, styles))
+    return paths
+
+
+def text_tables(assessed: Assessed) -> list[Table]:
+    """Every table of a test set, as the text files have them."""
+    tables: list[Table | None] = []
+    for one in assessed.assessments:
+        tables += [
+            overview_table(one),
+            comparison_table(one),
+            attribute_table(one, assessed.test_set.attributes),
+            sequence_table(one, one.measures[0]),
+            exclusion_table(one),
+        ]
+    return [table for table in [*tables, *rules_tables(assessed.assessments)] if table is not None]
+
+
+def report_origin(command: str) -> dict[str, str]:
+    """Date, versions and machine."""
+    versions = ", ".join(f"{name} {version}" for name in _VERSIONS if (version := _version(name)))
+    return {
+        "Made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "Versions": f"{versions}, Python {platform.python_version()}",
+        "System": platform.platform(),
+        **({"Command": command} if command else {}),
+    }
+
+
+def stories_of(test_set: TestSet, results: Results, assessment: Assessment) -> tuple[Story, ...]:
+    """A story for every sequence that counts, from the first run of every tracker on it."""
+    order = [tracker.tracker for tracker in ranking(assessment)]
+    stories = []
+    for sequence in test_set.sequences:
+        if sequence.name in assessment.sequences:
+            tracks = {name: track for name in order if (track := _first_track(results, name, sequence.name))}
+            stories.append(tell(sequence, tracks))
+    return tuple(story for story in stories if story is not None)
+
+
+def _first_track(results: Results, tracker: str, sequence: str) -> AnyTrack | None:
+    found = next((run[sequence] for run in results.get(tracker, ()) if sequence in run), None)
+    return None if isinstance(found, Mapping) else found
+
+
+def _part(assessed: Assessed, styles: Mapping[str, Style], folder: Path, most_bytes: int) -> tuple[Part, list[Path]]:
+    plots: dict[str, list[tuple[str, str, str]]] = {}
+    paths = []
+    for assessment in assessed.assessments:
+        place = folder / "plots" / _file_name(assessment.test_set) / _file_name(assessment.rules)
+        place.mkdir(parents=True, exist_ok=True)
+        drawn = plots.setdefault(assessment.rules, [])
+        for name, title, make in plots_of(assessment, styles):
+            path = place / _file_name(name)
+            drawn.append((name, title, save(make(), path)))
+            paths += [path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")]
+    stories = stories_of(assessed.test_set, assessed.results, assessed.assessments[0])
+    part = Part(
+        title=assessed.test_set.title,
+        assessments=assessed.assessments,
+        attributes=assessed.test_set.attributes,
+        plots=plots,
+        stories=stories,
+        pictures=moment_pictures(stories, styles, most_bytes),
+        remarks=assessed.remarks,
+    )
+    return part, paths
+
+
+def _file_name(name: str) -> str:
+    return _NOT_IN_FILES.sub("_", name)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _write(path: Path, text: str) -> Path:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
