@@ -36,9 +36,11 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image as PillowImage
 
+from lockon.boxes import Box
+from lockon.data.testsets.base import box_of
 from lockon.errors import DataError, TrackerError
 from lockon.images import Image
-from lockon.regions import Region, format_region, parse_region
+from lockon.regions import Polygon, Region, format_region, parse_region
 
 REMEMBERED_LINES = 12
 """Of what a program last wrote, for messages."""
@@ -102,6 +104,10 @@ class LockstepTracker(Protocol):
         """Track into the next frame of every video."""
         ...
 
+    def keep(self, videos: Sequence[int]) -> None:
+        """Go on with some of the videos, numbered from 0 among those it has, in this order; the others have ended."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerSpec:
@@ -118,6 +124,14 @@ class TrackerSpec:
     """Whether another seed can give another track; one run suffices for others."""
     create_lockstep: Callable[[Sequence[int]], LockstepTracker] | None = None
     """The same for several videos at once, with a seed for each; None if it cannot."""
+
+
+def start_box(region: Region) -> Box:
+    """The axis-aligned box that a tracker of boxes is started with; of a rotated rectangle one of the same area.
+
+    That is how the toolkits of VOT2015 to VOT2019 are used with such trackers.
+    """
+    return region.area_preserving_box if isinstance(region, Polygon) else box_of(region)
 
 
 def external_tracker(

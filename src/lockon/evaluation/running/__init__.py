@@ -1,0 +1,1 @@
+"""Running trackers on test sets: here, in processes of this machine, or on a cluster; always resumable."""

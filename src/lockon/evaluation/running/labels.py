@@ -1,0 +1,120 @@
+"""Sequences that are annotated by label images: every object is followed on its own, and all are painted together."""
+
+from __future__ import annotations
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image as PillowImage
+
+from lockon.data.testsets.base import MaskTruth, TestSequence, box_of
+from lockon.errors import DataError
+from lockon.evaluation.running.following import Open, Timed
+from lockon.evaluation.store import LabelImages
+from lockon.regions import MaskRegion
+
+Labels = UInt8[np.ndarray, "height width"]
+
+
+class _Patch(NamedTuple):
+    """What an object covers in a frame."""
+
+    number: int
+    mask: MaskRegion
+    score: float
+
+
+def label_images(open_follower: Open, sequence: TestSequence) -> LabelImages:
+    """Follow every object from the frame in which it is given.
+
+    A tracker is given the object's pixels; trackers of boxes take the box around them, and what they cover is the
+    box. Where objects meet, the pixel is that of the higher score (no score counts as 1), then of the higher number.
+    """
+    truth = sequence.truth
+    if not isinstance(truth, MaskTruth):
+        raise DataError(f"sequence '{sequence.name}' is not annotated by label images.")
+    patches: list[list[_Patch]] = [[] for _ in range(len(sequence))]
+    seconds = np.zeros(len(sequence))
+    given = {frame: _read_labels(sequence, truth, frame) for frame in set(truth.objects.values())}
+    height, width = next(iter(given.values())).shape
+    for number, first in truth.objects.items():
+        start = MaskRegion.of(given[first] == number)
+        if not start.pixels.size:
+            raise DataError(f"'{truth.labels[first]}' has no pixel of object {number}, which begins there.")
+        patches[first].append(_Patch(number, start, np.inf))  # what is given goes before what is guessed
+        with open_follower() as follower:
+            seconds[first] += follower.start(first, start).seconds
+            for frame in range(first + 1, len(sequence)):
+                timed = follower.step(frame)
+                seconds[frame] += timed.seconds
+                patches[frame].append(_patch(number, timed, height, width))
+    wanted = range(len(sequence)) if truth.required is None else truth.required
+    images = {frame: _png(_painted(patches[frame], height, width)) for frame in wanted}
+    return LabelImages(images=images, seconds=seconds)
+
+
+def _read_labels(sequence: TestSequence, truth: MaskTruth, frame: int) -> Labels:
+    path = truth.labels[frame]
+    if path is None:
+        raise DataError(f"sequence '{sequence.name}' has no label image of frame {frame}, in which an object begins.")
+    try:
+        with PillowImage.open(path) as image:
+            return np.array(image if image.mode in ("L", "P") else image.convert("L"), dtype=np.uint8)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the label image '{path}': {error}.") from error
+
+
+def _patch(number: int, timed: Timed, height: int, width: int) -> _Patch:
+    observation = timed.observation
+    score = 1.0 if observation.score is None else observation.score
+    if observation.present is False:
+        return _Patch(number, MaskRegion(0, 0, np.zeros((0, 0), dtype=np.bool_)), score)
+    if observation.mask is not None:
+        return _Patch(number, MaskRegion.of(observation.mask), score)
+    if isinstance(observation.region, MaskRegion):
+        return _Patch(number, observation.region, score)
+    left, top, w, h = box_of(observation.region)
+    columns, rows = _pixels_between(left, left + w, width), _pixels_between(top, top + h, height)
+    filled: Bool[np.ndarray, "h w"] = np.ones((rows.stop - rows.start, columns.stop - columns.start), dtype=np.bool_)
+    return _Patch(number, MaskRegion(columns.start, rows.start, filled), score)
+
+
+def _pixels_between(begin: float, end: float, limit: int) -> slice:
+    """The pixels whose centres lie between two coordinates."""
+    first, last = (int(np.clip(np.ceil(np.nan_to_num(value) - 0.5), 0, limit)) for value in (begin, end))
+    return slice(first, max(first, last))
+
+
+def _painted(patches: list[_Patch], height: int, width: int) -> Labels:
+    labels: Labels = np.zeros((height, width), dtype=np.uint8)
+    for number, mask, _ in sorted(patches, key=lambda patch: (patch.score, patch.number)):
+        h, w = mask.pixels.shape
+        top, left = max(mask.top, 0), max(mask.left, 0)
+        bottom, right = min(mask.top + h, height), min(mask.left + w, width)
+        if top < bottom and left < right:
+            pixels = mask.pixels[top - mask.top : bottom - mask.top, left - mask.left : right - mask.left]
+            labels[top:bottom, left:right][pixels] = number
+    return labels
+
+
+def _png(labels: Labels) -> bytes:
+    image = PillowImage.fromarray(labels).convert("P")
+    image.putpalette(_PALETTE)
+    buffer = io.BytesIO()
+    image.save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _palette() -> bytes:
+    """Colours of object numbers as data sets of label images have them: bits of the number, spread (PASCAL VOC)."""
+    numbers = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((numbers >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return colours.tobytes()
+
+
+_PALETTE = _palette()
