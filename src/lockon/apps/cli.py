@@ -17,6 +17,7 @@ from lockon.apps.demo import Demo
 from lockon.apps.doctor import Doctor
 from lockon.apps.interrupts import INTERRUPTED
 from lockon.apps.models import Models
+from lockon.apps.report import Report
 from lockon.apps.track import Track
 from lockon.apps.train import Train
 from lockon.errors import LockonError
@@ -31,6 +32,7 @@ Command = (
     | Models
     | Data
     | Annotated[Train, subcommand("train")]
+    | Annotated[Report, subcommand("report")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Doctor, subcommand("doctor")]
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,46 +15,165 @@ from tyro.conf import Positional, arg
 from lockon.apps.progress import progress_bar
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import open_test_set
-from lockon.errors import DataError
+from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Assessment, Exclusion
+from lockon.evaluation.formats import FORMATS, Imported, read_results
+from lockon.evaluation.formats.reading import Runs
 from lockon.evaluation.protocols import assess, assess_under_all_rules
 from lockon.evaluation.reports import Assessed, as_rich, overview_table, rules_tables, verdicts, write_report
+from lockon.evaluation.reports.plots.canvas import require_matplotlib
 from lockon.evaluation.store import ResultStore
 from lockon.evaluation.tracks import Results
 from lockon.files import user_path
 
-ALL = "all"
+ALL_RULES = "all"
+ONE_PASS = "one_pass"
+"""The protocol that knows several sets of rules."""
 _FEW = 5
 """Exclusions that are printed; the report lists all."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Compare trackers from their stored results: a table here, and plots, tables and a page in a folder.
+    """Compare trackers by their stored results: tables here and, with --out, plots, files and a page.
 
     For example: `lockon report results --on otb100=/data/OTB100 --rules all --out report`
     """
 
     results: Annotated[Positional[Path], arg(metavar="RESULTS")]
-    """Folder that `lockon eval` has written to."""
-    on: Annotated[tuple[str, ...], arg(metavar="NAME=FOLDER")] = ()
-    """Test sets and where they lie."""
+    """Folder that `lockon eval` has written to; it may be missing where all results are imported."""
+    on: Annotated[tuple[str, ...], arg(metavar="NAME=FOLDER")]
+    """Test sets, each with the folder in which it lies."""
     rules: str | None = None
-    """Whose rules (pytracking, otb, lasot, trackingnet, pysot, got10k, …), or all of them side by side."""
+    """Whose rules make the numbers, such as pytracking, otb or lasot; "all" shows all of them side by side."""
     trackers: Annotated[tuple[str, ...], arg(metavar="TRACKER")] = ()
-    """Which trackers; all that have results, unless given."""
+    """Which trackers to compare; without it, all that have results."""
+    imports: Annotated[tuple[str, ...], arg(name="import", metavar="NAME=FOLDER[:FORMAT]")] = ()
+    """Raw results of other programs, and what to call their tracker here."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder for the report; nothing is written without it."""
+    """Folder for the report; without it, nothing is written."""
 
     def run(self) -> int:
         """Assess, print the tables, and write the report."""
+        if self.out is not None:
+            require_matplotlib()
         store, console = ResultStore(user_path(self.results)), Console(soft_wrap=True)
-        assessed = [self._assessed(store, *_name_and_folder(place)) for place in self._places(store)]
+        test_sets = [open_test_set(name, user_path(folder)) for name, folder in map(_pair, self.on)]
+        imports = [_Import.parse(text) for text in self.imports]
+        assessed = [self._assessed(test_set, store, imports) for test_set in test_sets]
         for one in assessed:
             _print(one, console)
         if self.out is not None:
-            folder = user_path(self.out)
+            command = shlex.join(["lockon", *sys.argv[1:]])
             with progress_bar("drawing") as progress:
-                paths = write_report(assessed, folder, command=shlex.join(["lockon", *sys.argv[1:]]), progress=progress)
-            print(f"report: {paths[0]} and {len(paths) - 1} files beside it")
+                paths = write_report(assessed, user_path(self.out), command=command, progress=progress)
+            print(f"report: {paths[0]}, and {len(paths) - 1} files beside it")
         return 0
+
+    def _assessed(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
+        results: dict[str, Runs] = {}
+        problems: list[Exclusion] = []
+        for tracker in store.trackers(test_set.name):
+            stored = store.load(test_set, tracker)
+            results[tracker], problems = stored.runs, [*problems, *stored.problems]
+        remarks: list[str] = []
+        for one in imports:
+            found, renamed = one.read(test_set)
+            if clash := results.keys() & renamed.keys():
+                raise DataError(f"there are several results of '{min(clash)}'. Import them under another name.")
+            results |= renamed
+            problems += [replace(each, tracker=one.rename(each.tracker, found)) for each in found.exclusions]
+            remarks.append(f"{one.name}: raw results in the form {found.form}, imported from {one.folder}")
+            remarks += [f"{one.name}: {doubt}" for doubt in found.doubts]
+        chosen = _chosen(results, self.trackers, test_set)
+        assessments, rejections = _assessments(test_set, chosen, self.rules)
+        listed = [one for one in problems if one.tracker in chosen]
+        return Assessed(
+            test_set=test_set,
+            results=chosen,
+            assessments=tuple(replace(one, exclusions=_merged([*listed, *one.exclusions])) for one in assessments),
+            remarks=(*remarks, *rejections),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """Raw results of another program."""
+
+    name: str
+    folder: Path
+    form: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> _Import:
+        name, folder = _pair(text)
+        place, _, form = folder.rpartition(":")
+        return cls(name, user_path(place), form) if form in FORMATS else cls(name, user_path(folder), None)
+
+    def read(self, test_set: TestSet) -> tuple[Imported, dict[str, Runs]]:
+        """What lies there, and the runs under the names that trackers have here."""
+        found = read_results(self.folder, test_set, self.form)
+        return found, {self.rename(tracker, found): runs for tracker, runs in found.results.items()}
+
+    def rename(self, tracker: str | None, found: Imported) -> str:
+        """The name given, where there is one tracker; else with the tracker's own after it."""
+        return self.name if len(found.results) == 1 else f"{self.name}/{tracker}"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, folder = text.partition("=")
+    if not (name and separator and folder):
+        raise DataError(f"'{text}' is not NAME=FOLDER, such as otb100=/data/OTB100.")
+    return name, folder
+
+
+def _chosen(results: Mapping[str, Runs], wanted: Sequence[str], test_set: TestSet) -> dict[str, Runs]:
+    if not results:
+        raise DataError(
+            f"there are no results on {test_set.title}. Make some with `lockon eval`, or import some with --import."
+        )
+    for name in wanted:
+        if name not in results:
+            raise UnknownNameError("tracker with results", name, results)
+    return {name: runs for name, runs in results.items() if not wanted or name in wanted}
+
+
+def _assessments(test_set: TestSet, results: Results, rules: str | None) -> tuple[list[Assessment], list[str]]:
+    """The assessments under the rules asked for, and why other rules reject the results."""
+    if rules != ALL_RULES or test_set.protocol != ONE_PASS:
+        return [assess(test_set, results, rules=None if rules == ALL_RULES else rules)], []
+    outcomes = assess_under_all_rules(test_set, results)
+    rejections = [
+        f"the rules of {name} reject these results: {outcome}"
+        for name, outcome in outcomes.items()
+        if isinstance(outcome, DataError)
+    ]
+    assessments = [outcome for outcome in outcomes.values() if isinstance(outcome, Assessment)]
+    if not assessments:
+        raise DataError(" ".join(rejections))
+    return assessments, rejections
+
+
+def _merged(exclusions: Sequence[Exclusion]) -> tuple[Exclusion, ...]:
+    """One for each sequence and tracker, with all that is known of it."""
+    reasons: dict[tuple[str, str | None], list[str]] = {}
+    for one in exclusions:
+        reasons.setdefault((one.sequence, one.tracker), []).append(one.reason)
+    return tuple(
+        Exclusion(sequence=sequence, tracker=tracker, reason="; ".join(dict.fromkeys(texts)))
+        for (sequence, tracker), texts in reasons.items()
+    )
+
+
+def _print(assessed: Assessed, console: Console) -> None:
+    for assessment in assessed.assessments:
+        console.print(as_rich(overview_table(assessment)))
+    for table in rules_tables(assessed.assessments):
+        console.print(as_rich(table))
+    first = assessed.assessments[0]
+    for line in (*verdicts(first), *first.notes, *assessed.remarks):
+        print(line)
+    for one in first.exclusions[:_FEW]:
+        print(f"does not count: {one.sequence} ({one.tracker or 'all trackers'}): {one.reason}")
+    if len(first.exclusions) > _FEW:
+        print(f"… and {len(first.exclusions) - _FEW} more; the report lists all (--out FOLDER)")

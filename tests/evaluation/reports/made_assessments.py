@@ -8,8 +8,12 @@ AUC = Measure(name="AUC", meaning="mean of the success curve")
 PRECISION = Measure(name="P", meaning="share of frames within 20 pixels")
 FAILURES = Measure(name="Lost", unit="count", higher_is_better=False)
 SUCCESS = Plot(
-    name="success_plot", title="Success", x_label="Overlap threshold", y_label="Overlap Precision [%]",
-    x_range=(0, 1), y_range=(0, 100),
+    name="success_plot",
+    title="Success",
+    x_label="Overlap threshold",
+    y_label="Overlap Precision [%]",
+    x_range=(0, 1),
+    y_range=(0, 100),
 )
 HOSTILE = "<script>alert('a_b & c|d')</script>"
 
@@ -33,10 +37,20 @@ def assessment(trackers=None, **changes):
         "protocol": "one_pass",
         "rules": "pytracking",
         "measures": (AUC, PRECISION, FAILURES),
-        "trackers": trackers or (
+        "trackers": trackers
+        or (
             tracker("kcf", 23.346, sequences={"Bolt": 10.0, "Car": 36.0}, precision=31.0, lost=9, fps=2694.0),
-            tracker("lockon_s", 57.8, sequences={"Bolt": 40.0, "Car": 75.6}, precision=85.3, lost=2,
-                    attributes={"OCC": 50.0, "IV": 61.0, "MB": 55.5}, fps=57.9, runs=3, deviations={"AUC": 0.5}),
+            tracker(
+                "lockon_s",
+                57.8,
+                sequences={"Bolt": 40.0, "Car": 75.6},
+                precision=85.3,
+                lost=2,
+                attributes={"OCC": 50.0, "IV": 61.0, "MB": 55.5},
+                fps=57.9,
+                runs=3,
+                deviations={"AUC": 0.5},
+            ),
             tracker("csrt", 44.3, sequences={"Bolt": 60.6, "Car": 28.0}, precision=85.301, lost=2, fps=90.1),
         ),
         "sequences": {"Bolt": 350, "Car": 1200},

@@ -4,4 +4,13 @@ from lockon.evaluation.reports.report import Assessed, write_report
 from lockon.evaluation.reports.tables import overview_table, rules_tables, verdicts
 from lockon.evaluation.reports.text import as_latex, as_markdown, as_rich
 
-__all__ = ["Assessed", "as_latex", "as_markdown", "as_rich", "overview_table", "rules_tables", "verdicts", "write_report"]
+__all__ = [
+    "Assessed",
+    "as_latex",
+    "as_markdown",
+    "as_rich",
+    "overview_table",
+    "rules_tables",
+    "verdicts",
+    "write_report",
+]

@@ -50,6 +50,4 @@ def marks(values: Sequence[float | None], measure: Measure) -> list[Mark | None]
 def ranked(values: Sequence[float], *, higher_is_better: bool = True) -> list[int]:
     """Indices from the best number to the worst; those that are no numbers come last, equals in the order given."""
     sign = -1 if higher_is_better else 1
-    return sorted(
-        range(len(values)), key=lambda index: (math.isnan(values[index]), sign * values[index], index)
-    )
+    return sorted(range(len(values)), key=lambda index: (math.isnan(values[index]), sign * values[index], index))

@@ -165,5 +165,3 @@ def _fitted(boxes: Boxes, frames: int) -> Boxes:
 def _empty_as_nan(boxes: Boxes) -> Boxes:
     without_area = ~(boxes[:, 2:] > 0).all(axis=1)
     return np.where(without_area[:, None], np.nan, boxes)
-
-

@@ -225,6 +225,4 @@ def _cells(values: Sequence[float | None], measure: Measure) -> list[Cell]:
 
 
 def _rows(names: Sequence[str], columns: Sequence[Sequence[Cell]]) -> tuple[tuple[Cell, ...], ...]:
-    return tuple(
-        (Cell(text=name), *cells) for name, *cells in zip(names, *columns, strict=True)
-    )
+    return tuple((Cell(text=name), *cells) for name, *cells in zip(names, *columns, strict=True))

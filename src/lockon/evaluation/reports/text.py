@@ -20,7 +20,7 @@ _LATEX_SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "\"": r"\textquotedbl{}",
+    '"': r"\textquotedbl{}",
     "–": "--",
     "…": r"\dots{}",
     "±": r"$\pm$",

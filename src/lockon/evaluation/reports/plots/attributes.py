@@ -40,13 +40,24 @@ def attribute_bars(assessment: Assessment, styles: Mapping[str, Style]) -> Figur
     columns = min(_PANELS, len(by_attribute))
     rows = math.ceil(len(by_attribute) / columns)
     figure = new_figure(2.0 + 2.1 * columns, rows * (0.7 + 0.21 * len(trackers)) + 0.3)
-    highest = max((value for values in by_attribute.values() for value in values.values() if value == value), default=1)
+    highest = max(
+        (value for values in by_attribute.values() for value in values.values() if value == value), default=1
+    )
     for number, (attribute, values) in enumerate(by_attribute.items()):
         axes = new_axes(figure, short(attribute), rows, columns, number + 1)
         lengths = [values[name] for name in trackers]
-        axes.barh(range(len(trackers)), np.nan_to_num(lengths), 0.72, color=[styles[name].colour for name in trackers])
+        axes.barh(
+            range(len(trackers)), np.nan_to_num(lengths), 0.72, color=[styles[name].colour for name in trackers]
+        )
         for place, value in enumerate(lengths):
-            axes.text(np.nan_to_num(value), place, f" {in_legend(value, measure.unit)}", va="center", fontsize=7.5, color=INK)
+            axes.text(
+                np.nan_to_num(value),
+                place,
+                f" {in_legend(value, measure.unit)}",
+                va="center",
+                fontsize=7.5,
+                color=INK,
+            )
         axes.set(ylim=(len(trackers) - 0.4, -0.6), xlim=(0, 1.22 * highest))
         axes.set_yticks(range(len(trackers)), [short(name) for name in trackers] if number % columns == 0 else [])
         axes.tick_params(labelsize=8, length=0)
@@ -70,7 +81,13 @@ def attribute_radar(assessment: Assessment, styles: Mapping[str, Style]) -> Figu
     for index in order:
         style, values = styles[trackers[index]], [of[trackers[index]] for of in by_attribute.values()]
         (line,) = axes.plot(
-            _closed(angles), _closed(values), color=style.colour, linestyle=style.line, linewidth=1.6, marker=style.marker, markersize=3.5
+            _closed(angles),
+            _closed(values),
+            color=style.colour,
+            linestyle=style.line,
+            linewidth=1.6,
+            marker=style.marker,
+            markersize=3.5,
         )
         handles.append(line)
     axes.set_xticks(angles, list(by_attribute))

@@ -67,5 +67,12 @@ def _draw_f_lines(axes: Axes) -> None:
         precision = level * recall / (2 * recall - level)
         axes.plot(recall, precision, color=GRID, linewidth=0.8, zorder=1)
         axes.annotate(
-            f"F {level:.1f}", (1, precision[-1]), (-2, 1), textcoords="offset points", fontsize=7, ha="right", color=INK, alpha=0.6
+            f"F {level:.1f}",
+            (1, precision[-1]),
+            (-2, 1),
+            textcoords="offset points",
+            fontsize=7,
+            ha="right",
+            color=INK,
+            alpha=0.6,
         )

@@ -28,7 +28,11 @@ def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tu
             yield plot.name, plot.title, partial(curve_plot, assessment, plot, styles)
     if ACCURACY in by_name and ROBUSTNESS in by_name:
         pair: tuple[Measure, Measure] = (by_name[ACCURACY], by_name[ROBUSTNESS])
-        yield "accuracy_robustness_plot", "Accuracy and robustness", partial(accuracy_robustness, assessment, *pair, styles)
+        yield (
+            "accuracy_robustness_plot",
+            "Accuracy and robustness",
+            partial(accuracy_robustness, assessment, *pair, styles),
+        )
     if EXPECTED_OVERLAP in by_name:
         yield "eao_ranking_plot", "EAO ranking", partial(rank_plot, assessment, by_name[EXPECTED_OVERLAP], styles)
     attributes = attributes_of(assessment)

@@ -74,7 +74,13 @@ def speed_accuracy(assessment: Assessment, styles: Mapping[str, Style]) -> Figur
     }
     scores = {name: f"{in_legend(y, measure.unit)}, {shown(x, 'fps')} FPS" for name, (x, y) in points.items()}
     return scatter(
-        points, scores, styles, title="Speed and accuracy", x_label="Frames per second", y_label=measure.name, x_log=True
+        points,
+        scores,
+        styles,
+        title="Speed and accuracy",
+        x_label="Frames per second",
+        y_label=measure.name,
+        x_log=True,
     )
 
 
@@ -138,4 +144,3 @@ def _points(assessment: Assessment, x: Measure, y: Measure) -> dict[str, tuple[f
         for one in ranking(assessment)
         if {x.name, y.name} <= set(one.values)
     }
-

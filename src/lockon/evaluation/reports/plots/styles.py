@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 COLOURS = ("#237baa", "#db960a", "#d12964", "#28a69b", "#7059cf", "#e1745d")
 """Told apart by readers with any kind of colour vision, and seen on white as on near black."""
-LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
+LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
+    "-",
+    (0, (5, 1.6)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.4, 1.2, 1.4)),
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 
 INK, GRID, PAPER = "#1b1f24", "#d4d9df", "#fefefe"
