@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from lockon.data.datasets.layout import check_options, subfolders
 from lockon.data.testsets.base import TestSequence, TestSet
+from lockon.data.testsets.tables import Entry
 from lockon.errors import DataError
 from lockon.files import user_path
 
@@ -49,6 +50,10 @@ class Benchmark:
     """In a whole copy that can be evaluated; None where it is not known."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Short and long names of the attributes of sequences."""
+    entries: tuple[Entry, ...] = ()
+    """What is known of each sequence, where a table has it."""
+    is_cut: bool = False
+    """Whether sequences are parts of longer videos, so that there may be images without annotation."""
 
     def fits(self, root: Path) -> bool:
         """Whether something of the test set lies in a folder."""

@@ -12,6 +12,7 @@ from lockon.data.datasets.clips import Clip
 from lockon.data.datasets.folders import FolderSequence, open_folder
 from lockon.data.testsets.base import BoxTruth, TestSequence
 from lockon.data.testsets.benchmark import Benchmark, Found, gather
+from lockon.errors import DataError
 from lockon.images import Image
 
 
@@ -29,6 +30,7 @@ def find(root: Path, *, first_frame: int = 0) -> Found:
 
 
 def _of_object(sequence: FolderSequence) -> TestSequence:
+    _check_every_frame(sequence)
     first = int(np.flatnonzero(sequence.visible)[0])
     # The text of a float32 is what was in the file, but for digits far below what annotation can mean.
     boxes = sequence.boxes[first:].astype(str).astype(np.float64)
@@ -44,6 +46,20 @@ def _of_object(sequence: FolderSequence) -> TestSequence:
         category=sequence.category,
         first_number=first,
     )
+
+
+def _check_every_frame(sequence: FolderSequence) -> None:
+    """Refuse annotation at regular intervals: without it, a frame counts as one without target.
+
+    Raises:
+        DataError: boxes are that far apart.
+    """
+    gaps = np.diff(np.flatnonzero(np.isfinite(sequence.boxes[:, 0])))
+    if len(gaps) and gaps.min() == gaps.max() > 1:
+        raise DataError(
+            f"'{sequence.name}' has a box in every {gaps[0]}th frame only, but in a test every frame counts, and one "
+            "without a box as one without the target. Annotate all frames, or let your annotation tool interpolate."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ def _benchmark(name: str, title: str) -> Benchmark:
         sequences=len(table(name).entries),
         frames=table(name).frames,
         attributes=table(name).attributes,
+        entries=table(name).entries,
     )
 
 

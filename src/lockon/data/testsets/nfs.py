@@ -107,6 +107,7 @@ NFS30 = Benchmark(
     sequences=len(_TABLE.entries),
     frames=_TABLE.frames,
     attributes=_TABLE.attributes,
+    entries=_TABLE.entries,
 )
 NFS240 = Benchmark(
     name="nfs240",
@@ -117,4 +118,5 @@ NFS240 = Benchmark(
     find=find_240,
     sequences=len(_TABLE.entries),
     attributes=_TABLE.attributes,
+    entries=_TABLE.entries,
 )

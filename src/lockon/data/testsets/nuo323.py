@@ -54,4 +54,5 @@ NUO323 = Benchmark(
     sequences=323,
     frames=sum(benchmark.frames or 0 for benchmark, _ in _PARTS) - 5,
     attributes={short: long for benchmark, _ in _PARTS for short, long in benchmark.attributes.items()},
+    is_cut=True,
 )

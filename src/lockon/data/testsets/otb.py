@@ -55,4 +55,6 @@ OTB100 = Benchmark(
     sequences=len(table("otb100").entries),
     frames=table("otb100").frames,
     attributes=table("otb100").attributes,
+    entries=table("otb100").entries,
+    is_cut=True,
 )

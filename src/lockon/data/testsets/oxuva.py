@@ -154,6 +154,7 @@ def _benchmark(split: str, sequences: int) -> Benchmark:
         find=partial(find, split),
         sequences=sequences,
         attributes=_ATTRIBUTES,
+        is_cut=True,
     )
 
 

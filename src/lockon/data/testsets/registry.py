@@ -16,6 +16,7 @@ from lockon.data.testsets.nfs import NFS30, NFS240
 from lockon.data.testsets.nuo323 import NUO323
 from lockon.data.testsets.otb import OTB100
 from lockon.data.testsets.oxuva import OXUVA_DEV, OXUVA_TEST
+from lockon.data.testsets.synthetic import SYNTHETIC
 from lockon.data.testsets.trackingnet import TRACKINGNET
 from lockon.data.testsets.uav123 import UAV123
 from lockon.data.testsets.vot import VOT
@@ -41,6 +42,7 @@ _BENCHMARKS = (
     YOUTUBE_VOS2018,
     YOUTUBE_VOS2019,
     FOLDER,
+    SYNTHETIC,
 )
 
 TEST_SETS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _BENCHMARKS}

@@ -44,4 +44,6 @@ UAV123 = Benchmark(
     sequences=len(_TABLE.entries),
     frames=_TABLE.frames,
     attributes=_TABLE.attributes,
+    entries=_TABLE.entries,
+    is_cut=True,
 )

@@ -15,23 +15,25 @@ from lockon.data.testsets.base import BoxTruth, RegionTruth, TestSequence
 from lockon.data.testsets.benchmark import Benchmark, Found, gather
 from lockon.data.testsets.boxes import read_truth_boxes, start_box
 from lockon.data.testsets.images import numbered_images
-from lockon.data.testsets.tables import table
+from lockon.data.testsets.tables import Entry, table
 from lockon.errors import DataError
 from lockon.regions import Region, parse_region
 
 _DIGITS = 8
 _TRUTH = "groundtruth.txt"
+_FIRST_ANCHORED = 2020
+"""From this year on, trackers are started in several frames instead of again after failures."""
 TAGS = table("vot2019").attributes
 """What frames may be tagged with, short and long."""
 _TAG_SUFFIXES = (".tag", ".label")
 """Now, and in the first years."""
 
 
-def find(known: Sequence[str], read: Callable[[Path, str], TestSequence], root: Path) -> Found:
+def find(known: Sequence[Entry], read: Callable[[Path, str], TestSequence], root: Path) -> Found:
     """The sequences that `list.txt` names, or all folders with an annotation where there is no such file.
 
     Args:
-        known: names of all sequences, where a table has them.
+        known: all sequences, where a table has them.
         read: reads one of them.
         root: folder that has a folder for every sequence.
     """
@@ -40,9 +42,16 @@ def find(known: Sequence[str], read: Callable[[Path, str], TestSequence], root: 
         names = read_text(listing).split()
     else:
         names = [folder.name for folder in subfolders(root) if (folder / _TRUTH).is_file()]
-    if set(names) & set(known):
-        names += [name for name in known if name not in names]
-    return gather(names, str, partial(read, root))
+    lengths = {entry.name: entry.frames for entry in known}
+    if not lengths.keys().isdisjoint(names):
+        names += [name for name in lengths if name not in names]
+    return gather(names, str, lambda name: _checked(read(root, name), lengths.get(name)))
+
+
+def _checked(sequence: TestSequence, frames: int | None) -> TestSequence:
+    if frames is not None and len(sequence) != frames:
+        raise DataError(f"its annotation is for {len(sequence)} frames; the benchmark has {frames}.")
+    return sequence
 
 
 def read_short_term(root: Path, name: str) -> TestSequence:
@@ -139,20 +148,22 @@ def _size(folder: Path, images: Sequence[Path]) -> tuple[int, int] | None:
     return image_size(images[0]) if images else None
 
 
-_LAYOUT = "SEQUENCE/groundtruth.txt and SEQUENCE/color/00000001.jpg, perhaps list.txt"
+_LAYOUT = "SEQUENCE/groundtruth.txt and SEQUENCE/color/00000001.jpg"
 
 
-def _short_term(year: int, protocol: str, known: Sequence[str] = (), frames: int | None = None) -> Benchmark:
+def _short_term(year: int, *, known: tuple[Entry, ...] = (), frames: int | None = None) -> Benchmark:
+    anchored = year >= _FIRST_ANCHORED
     return Benchmark(
         name=f"vot{year}",
         title=f"VOT{year}",
-        protocol=protocol,
-        layout=_LAYOUT,
-        marks=(f"*/{_TRUTH}",),
+        protocol="vot_multistart" if anchored else "vot_supervised",
+        layout=_LAYOUT + " and SEQUENCE/anchor.value" * anchored,
+        marks=("*/anchor.value" if anchored else f"*/{_TRUTH}",),
         find=partial(find, known, read_short_term),
         sequences=len(known) or None,
         frames=frames,
         attributes=TAGS,
+        entries=known,
     )
 
 
@@ -170,16 +181,12 @@ def _long_term(year: int, sequences: int, frames: int) -> Benchmark:
     )
 
 
-def _names(name: str) -> tuple[str, ...]:
-    return tuple(entry.name for entry in table(name).entries)
-
-
 VOT = (
-    _short_term(2018, "vot_supervised", _names("vot2018"), 21_356),
-    _short_term(2019, "vot_supervised", _names("vot2019"), table("vot2019").frames),
-    _short_term(2020, "vot_multistart"),
-    _short_term(2021, "vot_multistart"),
-    _short_term(2022, "vot_multistart"),
+    _short_term(2018, known=table("vot2018").entries, frames=21_356),
+    _short_term(2019, known=table("vot2019").entries, frames=table("vot2019").frames),
+    _short_term(2020),
+    _short_term(2021),
+    _short_term(2022),
     _long_term(2018, 35, 146_817),
     _long_term(2019, 50, 215_294),
     _long_term(2020, 50, 215_294),
