@@ -30,7 +30,9 @@ class Overlaps(Protocol):
 
     def __call__(
         self, a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
-    ) -> Float[np.ndarray, "frames"]: ...
+    ) -> Float[np.ndarray, "frames"]:
+        """Overlap per pair of regions, of pixels inside the image."""
+        ...
 
 
 _ROWS_AT_ONCE = 1 << 19
@@ -38,9 +40,7 @@ _SMALLEST_AREA_RATIO = 1e-10
 _LARGEST_WINDOW = 1 << 20
 
 
-def matlab_overlaps(
-    a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
-) -> Float[np.ndarray, "frames"]:
+def matlab_overlaps(a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None) -> Float[np.ndarray, "frames"]:
     """Overlap per pair of regions by the rule of the MATLAB toolkit and PySOT, in [0, 1].
 
     Args:
@@ -66,9 +66,7 @@ def matlab_overlaps(
     return overlaps
 
 
-def toolkit_overlaps(
-    a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
-) -> Float[np.ndarray, "frames"]:
+def toolkit_overlaps(a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None) -> Float[np.ndarray, "frames"]:
     """Overlap per pair of regions by the rule of the Python toolkit, in [0, 1]; 1 where both are empty.
 
     Args:
@@ -104,7 +102,9 @@ def _rule_for(a: Region, b: Region) -> Overlaps:
 
 
 def _overlaps_with_nothing(
-    a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
+    a: Sequence[Region],
+    b: Sequence[Region],
+    bounds: Bounds | None,  # noqa: ARG001 - one of several rules
 ) -> Float[np.ndarray, "frames"]:
     return np.array([float(is_empty(first) and is_empty(second)) for first, second in zip(a, b, strict=True)])
 
@@ -317,9 +317,7 @@ def _round_half_away(values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "
     return np.trunc(wide + np.copysign(0.5, wide))
 
 
-def _corners(
-    regions: Sequence[Region], kind: type[np.floating]
-) -> Float[np.ndarray, "frames corners 2"]:
+def _corners(regions: Sequence[Region], kind: type[np.floating]) -> Float[np.ndarray, "frames corners 2"]:
     """Corners of boxes and polygons; a shape with fewer than the most has its last corner several times."""
     most = max((len(region.points) for region in regions if isinstance(region, Polygon)), default=4)
     corners = np.empty((len(regions), max(most, 4), 2), dtype=kind)
