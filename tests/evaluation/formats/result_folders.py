@@ -9,7 +9,9 @@ from lockon.boxes import Box
 from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet, Truth
 
 
-def sequence_of(name: str, frames: int, truth: Truth | None = None, frame_paths: Sequence[Path] = ()) -> TestSequence:
+def sequence_of(
+    name: str, frames: int, truth: Truth | None = None, frame_paths: Sequence[Path] = (), first_number: int = 0
+) -> TestSequence:
     boxes = np.tile([10.0, 20.0, 30.0, 40.0], (frames, 1))
     return TestSequence(
         name=name,
@@ -17,6 +19,7 @@ def sequence_of(name: str, frames: int, truth: Truth | None = None, frame_paths:
         truth=truth or BoxTruth(boxes=boxes),
         start=Box(10, 20, 30, 40),
         length=frames,
+        first_number=first_number,
         image_size=(320, 240),
     )
 

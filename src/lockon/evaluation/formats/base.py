@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from lockon.data.datasets.layout import is_hidden, subfolders
 from lockon.data.testsets.base import TestSequence
 from lockon.evaluation.tracks import MaskTrack, RegionTrack, Track
 
-Said = Track | RegionTrack | MaskTrack
+Said = Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack
+"""What a tracker said of a sequence; runs of multi-start by the frame they start in."""
+FromFile = Track | RegionTrack | MaskTrack
+"""What one file says."""
 
 NUMBERED_RUN = re.compile(r"(?P<name>.+)_(?P<run>\d{3})")
 """A name and the number of a repetition."""
@@ -43,7 +46,7 @@ class Layout:
     find: Callable[[Path], Iterable[ResultFile]]
     """The files in a folder that look like results in this layout, of any sequence. One whose name can be taken in
     several ways is there several times, the likeliest first."""
-    read: Callable[[ResultFile, TestSequence], Said]
+    read: Callable[[ResultFile, TestSequence], FromFile]
 
 
 def files_in(folder: Path, suffix: str) -> list[Path]:

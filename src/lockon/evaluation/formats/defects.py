@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from lockon.data.testsets.base import RegionTruth, SparseTruth, TestSequence
-from lockon.evaluation.formats.base import Said
+from lockon.evaluation.formats.base import FromFile
 from lockon.evaluation.tracks import MaskTrack, RegionTrack, Track
 
 
-def defects(said: Said, sequence: TestSequence, anchor: int | None = None) -> Iterator[str]:
+def defects(said: FromFile, sequence: TestSequence, anchor: int | None = None) -> Iterator[str]:
     """One sentence each, with file and line: another number of frames, NaN or infinite boxes, negative sizes.
 
     Args:

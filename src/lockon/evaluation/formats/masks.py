@@ -12,17 +12,22 @@ from lockon.evaluation.formats.base import NUMBERED_RUN, ResultFile, files_in
 from lockon.evaluation.formats.text import REMEDY
 from lockon.evaluation.tracks import MaskTrack
 
+_ANNOTATIONS = "Annotations"
+"""Folder that YouTube-VOS's server wants in archives."""
+
 
 def find_masks(root: Path) -> Iterator[ResultFile]:
     """`TRACKER/SEQUENCE/FRAME.png`, also below `TRACKER/Annotations` or pytracking's `TRACKER/PARAMETERS[_RUN]`.
 
     The folder of a tracker will do, too.
     """
-    for outer in (root, *subfolders(root)):
-        yield from _sequences(outer.resolve().name, outer)
+    own = root.resolve().name
+    yield from _sequences(own, root)
+    for outer in subfolders(root):
+        yield from _sequences(own if outer.name == _ANNOTATIONS else outer.name, outer)
+    for outer in subfolders(root):
         for inner in subfolders(outer):
-            name = outer.resolve().name
-            yield from _sequences(name if inner.name == "Annotations" else f"{name}_{inner.name}", inner)
+            yield from _sequences(outer.name if inner.name == _ANNOTATIONS else f"{outer.name}_{inner.name}", inner)
 
 
 def _sequences(tracker: str, folder: Path) -> Iterator[ResultFile]:

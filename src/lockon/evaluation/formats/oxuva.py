@@ -36,7 +36,7 @@ def find_oxuva(root: Path) -> Iterator[ResultFile]:
 
 
 def read_oxuva(file: ResultFile, sequence: TestSequence) -> Track:
-    """Boxes `(x, y, w, h)` relative to the image, scores and presence.
+    """Boxes, scores and presence; boxes in pixels where the image size is known, else relative to it.
 
     Frames that the file leaves out, and frame 0, have NaN boxes and scores, and are not present.
 
@@ -48,18 +48,14 @@ def read_oxuva(file: ResultFile, sequence: TestSequence) -> Track:
     for number, row in enumerate(csv.reader(result_lines(file.path)), start=1):
         where = f"'{file.path}', line {number}"
         frame, there, score, box = _prediction(row, where)
-        index = frame - first_number(sequence)
+        index = frame - sequence.first_number
         if not 0 < index < len(sequence):
             raise DataError(f"{where}: frame {frame} is not in '{sequence.name}' after its start. {REMEDY}")
         if not np.isnan(boxes[index, 0]):
             raise DataError(f"{where}: a second prediction for frame {frame}. {REMEDY}")
         boxes[index], scores[index], present[index] = box, score, there
+    boxes *= np.tile(sequence.image_size or (1, 1), 2)
     return Track(boxes=boxes, scores=scores, present=present, path=file.path)
-
-
-def first_number(sequence: TestSequence) -> int:
-    """Number in the video of the first frame of a task, from the name of its image."""
-    return int(sequence.frame_paths[0].stem) if sequence.frame_paths else 0
 
 
 def _prediction(row: list[str], where: str) -> tuple[int, bool, float, tuple[float, float, float, float]]:

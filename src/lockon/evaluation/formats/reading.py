@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,11 @@ from lockon.data.datasets.layout import subfolders
 from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Exclusion
-from lockon.evaluation.formats.base import Layout, ResultFile, Said
+from lockon.evaluation.formats.base import FromFile, Layout, ResultFile, Said
 from lockon.evaluation.formats.catalogue import FORMATS, layouts
 from lockon.evaluation.formats.defects import defects
 from lockon.evaluation.formats.names import SequenceNames
-from lockon.evaluation.tracks import RegionTrack, Track
-
-Runs = Sequence[Mapping[str, Said | Mapping[int, RegionTrack]]]
-"""One mapping a repetition, by sequence; multi-start runs of a sequence by the frame they start in."""
+from lockon.evaluation.tracks import RegionTrack, Results, Track
 
 _Place = tuple[str, int, str, int | None]
 """Tracker, run, sequence, and frame that the run starts in."""
@@ -31,7 +28,7 @@ class Imported:
 
     form: str
     """Name in `FORMATS`."""
-    results: Mapping[str, Runs]
+    results: Results
     """By tracker."""
     exclusions: tuple[Exclusion, ...]
     """Sequences that a tracker has no result of."""
@@ -121,10 +118,10 @@ def _nothing_found(root: Path, test_set: TestSet, expected: Mapping[str, Layout]
 
 def _read_all(
     layout: Layout, test_set: TestSet, placed: Mapping[_Place, ResultFile]
-) -> tuple[dict[str, dict[int, dict[str, Said | dict[int, RegionTrack]]]], list[str]]:
+) -> tuple[dict[str, dict[int, dict[str, Said]]], list[str]]:
     """What was said by tracker, run and sequence, and what is odd about it."""
     sequences = {sequence.name: sequence for sequence in test_set.sequences}
-    runs: dict[str, dict[int, dict[str, Said | dict[int, RegionTrack]]]] = {}
+    runs: dict[str, dict[int, dict[str, Said]]] = {}
     doubts: list[str] = []
     for (tracker, run, name, anchor), file in sorted(placed.items(), key=lambda item: str(item[1].path)):
         said = _aligned(layout.read(file, sequences[name]), sequences[name])
@@ -144,12 +141,13 @@ def _missing(runs: Mapping[str, Mapping[int, Mapping[str, object]]], test_set: T
     for tracker, by_run in sorted(runs.items()):
         for sequence in test_set.sequences:
             without = [run for run in sorted(by_run) if sequence.name not in by_run[run]]
-            if without:
+            # VOT's toolkits stop repeating a deterministic tracker, sequence by sequence.
+            if len(without) == len(by_run) or (without and test_set.protocol != "vot_supervised"):
                 which = "" if len(by_run) == 1 else f" of run {', '.join(map(str, without))}"
                 yield Exclusion(sequence=sequence.name, tracker=tracker, reason=f"there is no result{which}")
 
 
-def _aligned(said: Said, sequence: TestSequence) -> Said:
+def _aligned(said: FromFile, sequence: TestSequence) -> FromFile:
     surplus = isinstance(said, Track) and len(said.boxes) == len(sequence) + _TIGER1_OMITTED
     if not (surplus and sequence.name == "Tiger1"):
         return said

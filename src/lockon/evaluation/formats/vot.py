@@ -23,6 +23,8 @@ from lockon.evaluation.tracks import Code, RegionTrack
 from lockon.regions import Region, parse_region
 
 _REPETITION, _ANCHOR = re.compile(r"(.+)_(\d{3})"), re.compile(r"(.+)_(\d{8})")
+EXPERIMENTS = {"vot_supervised": "baseline", "vot_multistart": "baseline", "vot_longterm": "longterm"}
+"""The folder of a protocol's main experiment."""
 _CODES = {str(code.value): code for code in Code}
 
 
