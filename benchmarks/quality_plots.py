@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from lockon.evaluation import NORMALISED_THRESHOLDS, PRECISION_THRESHOLDS, SUCCESS_THRESHOLDS
+from lockon.evaluation.one_pass import PLOTS
 from quality_report import TrackerReport
 
 LINE_STYLES = ("-", "--", ":", "-.")
@@ -17,28 +17,17 @@ LINE_STYLES = ("-", "--", ":", "-.")
 
 def draw_plots(reports: Series[TrackerReport], folder: Path) -> None:
     """Write every plot as SVG and PNG; `reports` come best first."""
-    curves = (
-        ("success", "success", SUCCESS_THRESHOLDS, "overlap threshold", "success_auc"),
-        ("precision", "precision", PRECISION_THRESHOLDS, "centre error threshold [pixels]", "precision_at_20"),
-        (
-            "normalised_precision",
-            "normalised precision",
-            NORMALISED_THRESHOLDS,
-            "centre error threshold [target sizes]",
-            "normalised_precision_at_20",
-        ),
-    )
-    for name, title, thresholds, axis, score in curves:
+    for plot in PLOTS:
         figure = Figure(figsize=(6, 4.5), layout="constrained")
         axes = figure.add_subplot()
-        for index, report in enumerate(sorted(reports, key=lambda report: -getattr(report.scores, score))):
-            label = f"{report.total.tracker} [{100 * getattr(report.scores, score):.1f}]"
+        lines = [(report.total.tracker, report.curves[plot.name]) for report in reports]
+        for index, (tracker, curve) in enumerate(sorted(lines, key=lambda line: -line[1].score)):
             style = LINE_STYLES[index // 10 % len(LINE_STYLES)]
-            axes.plot(thresholds, 100 * getattr(report.scores, name), style, label=label)
-        axes.set(xlabel=axis, ylabel=f"{title} [% of frames]", xlim=(0, thresholds[-1]), ylim=(0, 100))
+            axes.plot(curve.x, curve.y, style, label=f"{tracker} [{curve.score:.1f}]")
+        axes.set(xlabel=plot.x_label, ylabel=plot.y_label, xlim=plot.x_range, ylim=plot.y_range)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-        _save(figure, folder / f"{name}_plot")
+        _save(figure, folder / plot.name)
     _draw_bars(reports, folder / "per_sequence")
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from lockon.data.sequences import Sequence
+from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet
 from lockon.errors import DataError
-from lockon.evaluation import OnePassScores, absent_frames, mean_scores, one_pass_scores, overlap
+from lockon.evaluation import one_pass
+from lockon.evaluation.assessment import Curve, TrackerAssessment
+from lockon.evaluation.geometry import overlap
+from lockon.evaluation.tracks import Track
 from runs import Run
 from text_tables import TextTable
 
@@ -65,7 +69,8 @@ class TrackerReport:
 
     total: TrackerRow
     sequences: tuple[SequenceRow, ...]
-    scores: OnePassScores
+    curves: Mapping[str, Curve]
+    """As `lockon.evaluation.one_pass` names them, in percent of frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,46 +92,68 @@ class ReferenceRow:
 def report_tracker(runs: Series[Run], sequences: Series[Sequence]) -> TrackerReport:
     """Score every run of one tracker: each seed on each sequence."""
     by_sequence = [[run for run in runs if run.sequence == sequence.name] for sequence in sequences]
-    scores = [
-        [one_pass_scores(sequence.boxes, run.box_array) for run in group]
-        for sequence, group in zip(sequences, by_sequence, strict=True)
-    ]
+    tracks = [{run.sequence: run.box_array for run in seed} for seed in zip(*by_sequence, strict=True)]
+    scored = _assess({runs[0].tracker: tracks}, sequences)[runs[0].tracker]
     rows = tuple(
-        _sequence_row(sequence, group, mean_scores(group_scores))
-        for sequence, group, group_scores in zip(sequences, by_sequence, scores, strict=True)
+        _sequence_row(sequence, group, scored) for sequence, group in zip(sequences, by_sequence, strict=True)
     )
-    aucs = [mean_scores(seed_scores).success_auc for seed_scores in zip(*scores, strict=True)]
-    mean = mean_scores([mean_scores(group_scores) for group_scores in scores])
     called = [
-        run.present_array[absent_frames(sequence.boxes)]
+        run.present_array[_absent(sequence)]
         for sequence, group in zip(sequences, by_sequence, strict=True)
         for run in group
     ]
     absent = np.concatenate(called)
     total = TrackerRow(
         tracker=runs[0].tracker,
-        runs=len(aucs),
-        success_auc=mean.success_auc,
-        success_auc_deviation=float(np.std(aucs, ddof=1)) if len(aucs) > 1 else None,
-        precision_20=mean.precision_at_20,
-        normalised_precision=mean.normalised_precision_at_20,
+        runs=scored.runs,
+        success_auc=scored.values["AUC"] / 100,
+        success_auc_deviation=scored.deviations["AUC"] / 100 if scored.runs > 1 else None,
+        precision_20=scored.values["Precision"] / 100,
+        normalised_precision=scored.values["Norm Precision"] / 100,
         fps=float(np.mean([row.fps for row in rows])),
         fps_pooled=sum(len(run.seconds) for run in runs) / sum(sum(run.seconds) for run in runs),
         start_ms=float(np.mean([row.start_ms for row in rows])),
         false_present=float(absent.mean()) if absent.size else None,
     )
-    return TrackerReport(total, rows, mean)
+    return TrackerReport(total, rows, scored.curves)
 
 
-def _sequence_row(sequence: Sequence, runs: Series[Run], scores: OnePassScores) -> SequenceRow:
-    absent = absent_frames(sequence.boxes)
+def _assess(
+    tracks: Mapping[str, Series[Mapping[str, Boxes]]], sequences: Series[Sequence]
+) -> dict[str, TrackerAssessment]:
+    """One-pass evaluation in which absent frames do not count: `tracks` of a tracker's runs by sequence."""
+    annotated = tuple(
+        TestSequence(
+            name=sequence.name,
+            frame_paths=(),
+            truth=BoxTruth(boxes=sequence.boxes),
+            start=None,
+            length=len(sequence.boxes),
+        )
+        for sequence in sequences
+    )
+    results = {
+        tracker: [{name: Track(boxes=boxes) for name, boxes in run.items()} for run in runs]
+        for tracker, runs in tracks.items()
+    }
+    test_set = TestSet(name="folder", title="the sequences", sequences=annotated, protocol="one_pass")
+    return {each.tracker: each for each in one_pass.assess(test_set, results, rules="got10k").trackers}
+
+
+def _absent(sequence: Sequence) -> Bool[np.ndarray, "frames"]:
+    return np.isnan(sequence.boxes).any(axis=1)
+
+
+def _sequence_row(sequence: Sequence, runs: Series[Run], scored: TrackerAssessment) -> SequenceRow:
+    absent = _absent(sequence)
+    values = {measure: by_sequence[sequence.name] / 100 for measure, by_sequence in scored.by_sequence.items()}
     return SequenceRow(
         tracker=runs[0].tracker,
         sequence=sequence.name,
         runs=len(runs),
-        success_auc=scores.success_auc,
-        precision_20=scores.precision_at_20,
-        normalised_precision=scores.normalised_precision_at_20,
+        success_auc=values["AUC"],
+        precision_20=values["Precision"],
+        normalised_precision=values["Norm Precision"],
         fps=float(np.mean([run.frames_per_second for run in runs])),
         start_ms=float(np.mean([1000 * run.seconds[0] for run in runs])),
         false_present=float(np.mean([run.present_array[absent].mean() for run in runs])) if absent.any() else None,
@@ -166,12 +193,13 @@ def compare_with_reference(
 
 def _reference_row(sequence: Sequence, runs: Series[Run], boxes: Boxes) -> ReferenceRow:
     agreement = [overlap(boxes, run.box_array)[1:].mean() for run in runs]
-    ours = mean_scores([one_pass_scores(sequence.boxes, run.box_array) for run in runs])
+    tracks = {"ours": [{sequence.name: run.box_array} for run in runs], "reference": [{sequence.name: boxes}]}
+    scored = _assess(tracks, [sequence])
     return ReferenceRow(
         sequence=sequence.name,
         mean_iou=float(np.mean(agreement)),
-        success_auc=ours.success_auc,
-        reference_auc=one_pass_scores(sequence.boxes, boxes).success_auc,
+        success_auc=scored["ours"].values["AUC"] / 100,
+        reference_auc=scored["reference"].values["AUC"] / 100,
     )
 
 
@@ -250,5 +278,5 @@ def write_csv(path: Path, rows: Series[TrackerRow] | Series[SequenceRow]) -> Non
 
 def report_as_json(report: TrackerReport) -> dict[str, Any]:
     """Numbers and curves of one tracker as plain values."""
-    curves = {field.name: getattr(report.scores, field.name).tolist() for field in fields(report.scores)}
+    curves = {name: curve.y.tolist() for name, curve in report.curves.items()}
     return asdict(report.total) | {"curves": curves, "sequences": [asdict(row) for row in report.sequences]}

@@ -24,7 +24,7 @@ from rich.progress import track
 import lockon
 from lockon.data.sequences import Sequence, find_sequences
 from lockon.errors import LockonError
-from lockon.evaluation.measures import one_pass_scores
+from lockon.evaluation.one_pass import score_track
 from lockon.tracking.precision import Precision
 from machine import describe_machine, limit_threads
 from text_tables import TextTable
@@ -105,8 +105,8 @@ def measure(tracker: lockon.Tracker, sequence: Sequence, options: Options) -> Ou
         state = tracker.learn(state)
         seconds += time.perf_counter() - begin
         boxes.append(result.box[0])
-    scores = one_pass_scores(np.stack(boxes), sequence.boxes[:count])
-    return Outcome(scores.success_auc, options.targets * (count - 1) / seconds)
+    auc = score_track(sequence.boxes[:count], np.stack(boxes))["AUC"] / 100
+    return Outcome(auc, options.targets * (count - 1) / seconds)
 
 
 def company(sequence: Sequence, targets: int) -> Float[np.ndarray, "targets 4"]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 import lockon
 from lockon.data.synthetic import SyntheticConfig, SyntheticWorld
-from lockon.evaluation.measures import overlap
+from lockon.evaluation.geometry import overlap
 from lockon.video import annotate
 
 MILLISECONDS = 50

@@ -8,7 +8,7 @@ import lockon
 from lockon.apps import api
 from lockon.boxes import Box
 from lockon.errors import BoxError, UnknownNameError, VideoError
-from lockon.evaluation.measures import overlap
+from lockon.evaluation.geometry import overlap
 from lockon.video import VideoSource, open_source
 
 FRAMES = 12

@@ -17,7 +17,8 @@ from lockon.apps.progress import Meter
 from lockon.boxes import Box
 from lockon.data.synthetic import SyntheticConfig, SyntheticSequence, SyntheticWorld
 from lockon.errors import OutputError
-from lockon.evaluation.measures import one_pass_scores, overlap
+from lockon.evaluation.geometry import overlap
+from lockon.evaluation.one_pass import score_track
 from lockon.tracking import Tracker
 from lockon.video import annotate, open_sink, open_source
 from lockon.zoo import load
@@ -56,7 +57,7 @@ class Demo:
         tracked = self.out / "tracked.mp4"
         predicted = self._track(tracker, clip, sequence.box(0), tracked)
         truth = np.array([sequence.box(index) for index in range(frames)])
-        auc = one_pass_scores(truth, predicted).success_auc
+        auc = score_track(truth, predicted)["AUC"] / 100
         print(f"against the exact truth: success AUC {auc:.3f}, mean IoU {overlap(truth, predicted).mean():.3f}")
         print(f"clip: {clip}")
         print(f"tracked: {tracked}")

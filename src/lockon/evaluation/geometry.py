@@ -24,7 +24,8 @@ def intersection_and_union(a: Boxes, b: Boxes) -> tuple[PerFrame, PerFrame]:
 def overlap(a: Boxes, b: Boxes) -> PerFrame:
     """Intersection over union; 0 where both boxes are empty."""
     intersection, union = intersection_and_union(a, b)
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union != 0)
+    shares: PerFrame = np.divide(intersection, union, out=np.zeros_like(union), where=union != 0)
+    return shares
 
 
 def centres(boxes: Boxes) -> Float[np.ndarray, "frames 2"]:
@@ -59,4 +60,5 @@ def normalised_centre_error(
 
 def _length(vectors: Float[np.ndarray, "frames 2"]) -> PerFrame:
     # As the toolkits do: np.hypot rounds differently, which moves errors that lie exactly on a threshold.
-    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)
+    lengths: PerFrame = np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)
+    return lengths

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lockon.data.testsets.base import TestSet
 from lockon.errors import DataError, UnknownNameError
-from lockon.evaluation import got10k, one_pass
+from lockon.evaluation import got10k, one_pass, presence
 from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.tracks import Results
 
@@ -28,6 +28,7 @@ class Assess(Protocol):
 PROTOCOLS: Mapping[str, Assess] = {
     "one_pass": one_pass.assess,
     "got10k": got10k.assess,
+    "presence": presence.assess,
 }
 
 

@@ -12,7 +12,7 @@ import torch
 
 from lockon.data.datasets import SequenceDataset, TargetSequence
 from lockon.errors import BoxError, DataError
-from lockon.evaluation.measures import one_pass_scores
+from lockon.evaluation.one_pass import score_track
 from lockon.tracking import Tracker
 from lockon.tracking.config import TrackerConfig
 from lockon.training import peers
@@ -88,7 +88,7 @@ def track_auc(tracker: Tracker, held_out: HeldOut) -> float | None:
             continue
         state, result = tracker.step(state, image, inplace=True)
         predicted[place] = result.box
-    return one_pass_scores(truth, predicted).success_auc
+    return score_track(truth, predicted)["AUC"] / 100
 
 
 class Validation:

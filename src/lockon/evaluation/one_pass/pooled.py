@@ -35,14 +35,17 @@ class PooledCurve(NamedTuple):
 
     precision: Float[np.ndarray, "points"]
     recall: Float[np.ndarray, "points"]
-    scores: Float[np.ndarray, "points"]
-    """The lowest confidence among them."""
+    thresholds: Float[np.ndarray, "points"]
+    """The largest confidence that is not among them: they are the frames whose confidence exceeds it."""
 
     @property
     def f(self) -> Float[np.ndarray, "points"]:
         """Harmonic mean of precision and recall; 0 where both are."""
         sums = self.precision + self.recall
-        return np.divide(2 * self.precision * self.recall, sums, out=np.zeros_like(sums), where=sums > 0)
+        values: Float[np.ndarray, "points"] = np.divide(
+            2 * self.precision * self.recall, sums, out=np.zeros_like(sums), where=sums > 0
+        )
+        return values
 
     @property
     def best(self) -> int:
@@ -78,7 +81,7 @@ def pool(cases: Sequence[Case]) -> PooledCurve:
     return PooledCurve(
         precision=np.concatenate([[1.0], gained / np.arange(1, len(gained) + 1)]),
         recall=np.concatenate([[0.0], gained / max(int(valid.sum()), 1)]),
-        scores=np.concatenate([[np.inf], scores[order]]),
+        thresholds=np.concatenate([scores[order], [-np.inf]]),
     )
 
 

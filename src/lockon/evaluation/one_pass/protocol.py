@@ -9,15 +9,18 @@ import numpy as np
 from jaxtyping import Float
 
 from lockon.data.testsets.base import TestSequence, TestSet
+from lockon.errors import DataError
 from lockon.evaluation.aggregation import Aggregation, Scores, frames_per_second
 from lockon.evaluation.assessment import Assessment, Curve, Exclusion, Plot
+from lockon.evaluation.geometry import Boxes
 from lockon.evaluation.one_pass.base import Curves, RuleSet
 from lockon.evaluation.one_pass.cases import Case, box_case, box_truth
+from lockon.evaluation.one_pass.got10k import GOT10K
 from lockon.evaluation.one_pass.pooled import F_MEASURE, drawn, pool
 from lockon.evaluation.one_pass.pooled import PLOT as PRECISION_RECALL
 from lockon.evaluation.one_pass.rules import rule_set
 from lockon.evaluation.selection import select_sequences
-from lockon.evaluation.tracks import Results
+from lockon.evaluation.tracks import Results, Track
 
 DEFAULT_RULES = {"trackingnet": "trackingnet"}
 """By test set; pytracking's for all others, as the papers of its trackers report them."""
@@ -47,6 +50,7 @@ SUCCESS, PRECISION, NORM_PRECISION = (
         y_range=(0, 100),
     ),
 )
+PLOTS = (SUCCESS, PRECISION, NORM_PRECISION)
 
 
 def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> Assessment:
@@ -87,21 +91,44 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
     )
 
 
+def score_track(truth: Boxes, predicted: Boxes, *, rules: RuleSet = GOT10K) -> dict[str, float]:
+    """The measures of a single track, in percent.
+
+    Args:
+        truth: `(x, y, w, h)` per frame; under the default rules, frames with NaN count nowhere.
+        predicted: the track; NaN is a miss under the default rules, and frame 0 counts as annotated.
+        rules: of one toolkit.
+
+    Raises:
+        DataError: the two differ in shape, or the rules reject the track.
+    """
+    if truth.shape != predicted.shape:
+        raise DataError(
+            f"annotation and track need the same shape (frames, 4); got {truth.shape} and {predicted.shape}. "
+            "Is the track complete, and of this sequence?"
+        )
+    judged = _judge(rules, Case(truth=truth, track=Track(boxes=predicted)))
+    curves = Curves(
+        success=judged.curves.success[None],
+        precision=judged.curves.precision[None],
+        normalised_precision=judged.curves.normalised_precision[None],
+    )
+    return {name: float(value[0]) for name, value in rules.values(curves).items()} | dict(judged.extra)
+
+
 class _Judged(NamedTuple):
     """One track under a rule set."""
 
     curves: Curves
     extra: Mapping[str, float]
-    count: int
+    frames: int
     remark: str | None
 
 
 def _judge(rules: RuleSet, case: Case) -> _Judged:
     frames = rules.judge(case)
     surplus = len(case.track.boxes) - len(case.truth)
-    remark = (
-        f"{surplus} boxes after the last of {len(case.truth)} frames do not count" if surplus > 0 else frames.remark
-    )
+    remark = f"{surplus} boxes after the last of {len(case.truth)} frames are cut" if surplus > 0 else frames.remark
     return _Judged(rules.curves(frames), frames.extra, frames.count, remark)
 
 
@@ -130,7 +157,7 @@ def _scores(
     return Scores(
         tracker=tracker,
         values=values,
-        weights=dict.fromkeys(rules.pooled, np.array([float(each.count) for each in judged[0]])),
+        weights=dict.fromkeys(rules.pooled, np.array([float(each.frames) for each in judged[0]])),
         overall=overall,
         curves=curves,
         frames_per_second=frames_per_second([case.track for case in tracks]),

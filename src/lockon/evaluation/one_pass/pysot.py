@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from lockon.evaluation.geometry import centres, overlap
 from lockon.evaluation.one_pass.base import Frames, RuleSet
@@ -36,7 +36,7 @@ def _errors(
     truth: Float[np.ndarray, "frames 2"], predicted: Float[np.ndarray, "frames 2"]
 ) -> Float[np.ndarray, "frames"]:
     # A centre that is not inside the positive quadrant means "not annotated", and is a hit.
-    known: Bool[np.ndarray, "frames"] = (truth > 0).all(axis=1)
+    known = (truth > 0).all(axis=1)
     return np.where(known, np.sqrt(((predicted - truth) ** 2).sum(axis=1)), -1.0)
 
 
