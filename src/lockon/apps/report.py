@@ -29,6 +29,8 @@ from lockon.files import user_path
 ALL_RULES = "all"
 ONE_PASS = "one_pass"
 """The protocol that knows several sets of rules."""
+_WIDE = 200
+"""Columns of a table that goes to a file."""
 _FEW = 5
 """Exclusions that are printed; the report lists all."""
 
@@ -57,12 +59,15 @@ class Report:
         """Assess, print the tables, and write the report."""
         if self.out is not None:
             require_matplotlib()
-        store, console = ResultStore(user_path(self.results)), Console(soft_wrap=True)
-        test_sets = [open_test_set(name, user_path(folder)) for name, folder in map(_pair, self.on)]
+        store = ResultStore(user_path(self.results))
+        places = [_pair(text) for text in self.on]
+        if len({name for name, _ in places}) < len(places):
+            raise DataError("a test set is given twice with --on; give each once.")
+        test_sets = [open_test_set(name, user_path(folder)) for name, folder in places]
         imports = [_Import.parse(text) for text in self.imports]
         assessed = [self._assessed(test_set, store, imports) for test_set in test_sets]
         for one in assessed:
-            _print(one, console)
+            _print(one)
         if self.out is not None:
             command = shlex.join(["lockon", *sys.argv[1:]])
             with progress_bar("drawing") as progress:
@@ -160,14 +165,16 @@ def _merged(exclusions: Sequence[Exclusion]) -> tuple[Exclusion, ...]:
     for one in exclusions:
         reasons.setdefault((one.sequence, one.tracker), []).append(one.reason)
     return tuple(
-        Exclusion(sequence=sequence, tracker=tracker, reason="; ".join(dict.fromkeys(texts)))
+        Exclusion(sequence=sequence, tracker=tracker, reason="; ".join(dict.fromkeys(text.rstrip(".") for text in texts)))
         for (sequence, tracker), texts in reasons.items()
     )
 
 
-def _print(assessed: Assessed, console: Console) -> None:
-    for assessment in assessed.assessments:
-        console.print(as_rich(overview_table(assessment)))
+def _print(assessed: Assessed) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
+    console.print(as_rich(overview_table(assessed.assessments[0])))
     for table in rules_tables(assessed.assessments):
         console.print(as_rich(table))
     first = assessed.assessments[0]

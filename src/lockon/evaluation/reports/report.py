@@ -55,7 +55,7 @@ def write_report(
     folder: Path,
     *,
     command: str = "",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Path]:
     """Write everything into a folder, made if need be, and give the files; the page comes first.
 

@@ -119,12 +119,16 @@ def worst_moments(overlaps: Mapping[str, Overlaps], most: int) -> tuple[Moment, 
         else:
             groups.append([loss])
     groups.sort(key=lambda group: -sum(loss.frames for loss in group))
-    return tuple(
-        Moment(
-            frame=max(loss.frame for loss in group),
-            losses=tuple(sorted(group, key=lambda loss: -loss.frames)),
-        )
-        for group in groups[:most]
+    return tuple(_moment(group) for group in groups[:most])
+
+
+def _moment(losses: list[Loss]) -> Moment:
+    """The frame at which the last of them begins; of each tracker its longest."""
+    by_length = sorted(losses, key=lambda loss: -loss.frames)
+    longest = {loss.tracker: loss for loss in reversed(by_length)}
+    return Moment(
+        frame=max(loss.frame for loss in longest.values()),
+        losses=tuple(loss for loss in by_length if longest[loss.tracker] is loss),
     )
 
 

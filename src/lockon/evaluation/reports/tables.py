@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from lockon.evaluation.assessment import Assessment, Comparison, Measure, TrackerAssessment
 from lockon.evaluation.reports.numbers import NONE, Mark, marks, ranked, shown
@@ -146,7 +147,7 @@ def comparison_table(assessment: Assessment) -> Table | None:
     names = [tracker.tracker for tracker in ranking(assessment)]
     return Table(
         name="comparisons",
-        title=f"Probability that the tracker of a row is better than that of a column ({assessment.measures[0].name})",
+        title=f"Probability that the tracker of a row beats that of a column in {assessment.measures[0].name}",
         columns=("Tracker", *names),
         rows=tuple((Cell(text=row), *(_chance(chances.get((row, column))) for column in names)) for row in names),
         notes=("By bootstrap: the share of test sets, resampled from the sequences, in which it is.",),
@@ -157,7 +158,7 @@ def verdicts(assessment: Assessment) -> list[str]:
     """One sentence for each tracker and the next in the ranking: is it better, and how sure is that?"""
     pairs = {(pair.tracker, pair.other): pair for pair in assessment.comparisons}
     names = [tracker.tracker for tracker in ranking(assessment)]
-    neighbours = [pairs[pair] for pair in zip(names, names[1:], strict=False) if pair in pairs]
+    neighbours = [pairs[pair] for pair in pairwise(names) if pair in pairs]
     return [
         f"{pair.tracker} is better than {pair.other} with probability {100 * pair.probability:.1f} % "
         f"({pair.measure} {_difference(pair)})"

@@ -30,6 +30,8 @@ _LATEX_SPECIAL = {
     "×": r"$\times$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
+_NARROWEST = 16
+"""Letters that a name has room for, however narrow the terminal."""
 _RICH_STYLES: dict[Mark | None, str] = {"best": "bold green", "second": "underline", None: ""}
 
 
@@ -82,8 +84,14 @@ def as_latex(table: Table) -> str:
 def as_rich(table: Table) -> RichTable:
     """A table for a terminal: best number bold and green, second underlined."""
     made = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
-    for name, is_text in zip(table.columns, text_columns(table), strict=True):
-        made.add_column(Text(name), justify="left" if is_text else "right", overflow="fold")
+    for index, (name, is_text) in enumerate(zip(table.columns, text_columns(table), strict=True)):
+        made.add_column(
+            Text(name),
+            justify="left" if is_text else "right",
+            overflow="fold",
+            no_wrap=not is_text,
+            min_width=min(_NARROWEST, max((len(row[index].text) for row in table.rows), default=0)),
+        )
     for row in table.rows:
         made.add_row(*(Text(cell.text, style=_RICH_STYLES[cell.mark]) for cell in row))
     return made

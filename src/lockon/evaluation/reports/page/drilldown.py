@@ -71,8 +71,8 @@ def _moment(sequence: str, moment: Moment, styles: Mapping[str, Style], pictures
         described = escape(f"{sequence}, frame {moment.frame}")
         image = f'<img loading="lazy" alt="{described}" src="{source}">'
     losses = "".join(
-        f"<li>{swatch(styles[loss.tracker])}{escape(loss.tracker)} loses the target at frame {loss.frame} "
-        f"for {loss.frames} frames</li>"
+        f"<li>{swatch(styles[loss.tracker])}{escape(loss.tracker)}: lost from frame {loss.frame} on, "
+        f"{loss.frames} frames</li>"
         for loss in moment.losses
     )
     return f"<figure>{image}<figcaption><b>Frame {moment.frame}</b><ul>{losses}</ul></figcaption></figure>"

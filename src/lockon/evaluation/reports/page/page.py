@@ -9,18 +9,12 @@ from importlib.resources import files
 
 from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.reports.page.drilldown import Pictures, story_data, story_html
-from lockon.evaluation.reports.page.parts import (
-    FirstCell,
-    anchor,
-    bullets,
-    card,
-    plot_html,
-    table_html,
-    tracker_cell,
-)
+from lockon.evaluation.reports.page.filters import filtered_by_name, filtered_sequences
+from lockon.evaluation.reports.page.parts import anchor, bullets, card, plot_html, table_html, tracker_cell
 from lockon.evaluation.reports.plots.styles import Style
 from lockon.evaluation.reports.stories import Story
 from lockon.evaluation.reports.tables import (
+    Cell,
     Table,
     attribute_table,
     comparison_table,
@@ -32,9 +26,10 @@ from lockon.evaluation.reports.tables import (
 
 _WIDE_PLOTS = ("attribute_bars", "sequence_map")
 _DRILL_DOWN = (
-    "Intersection over union of the boxes around annotation and result, first run of each tracker, drawn as stored; "
-    "scores above follow the rules of their toolkits. Click a sequence for its curve and its worst moments: the frames "
-    "from which on trackers stay below an overlap of 0.1 longest. Annotation white and dashed, trackers in their colours."
+    "Click a sequence for its overlap over frames and its worst moments: the frames from which on trackers stay "
+    "below an overlap of 0.1 longest, with the annotation in white and the trackers in their colours. Overlap is "
+    "intersection over union of the boxes around annotation and result of each tracker's first run, as stored; the "
+    "scores above follow their rules."
 )
 
 
@@ -84,20 +79,21 @@ def _asset(name: str) -> str:
 
 def _section(part: Part, styles: Mapping[str, Style]) -> str:
     place, data = anchor("set", part.title), anchor("stories", part.title)
-    first = part.assessments[0]
+    first, named = part.assessments[0], tracker_cell(styles)
     facts = f"{first.protocol}, {len(first.sequences)} sequences, {sum(first.sequences.values())} frames"
-    several = len(part.assessments) > 1
-    side_by_side = rules_tables(part.assessments) if several else ()
-    content = [
-        f'<section id="{place}" data-stories="{data}">\n<h2>{escape(part.title)}</h2><p class="facts">{escape(facts)}</p>\n',
-        _choice(part) if several else "",
-        *(_assessment(part, one, styles, hidden=one is not first) for one in part.assessments),
-        *(card(table.title, table_html(table, tracker_cell(styles))) for table in side_by_side),
-        card("Remarks", bullets(part.remarks)) if part.remarks else "",
-        _drill_down(part, styles),
-        f'<script type="application/json" id="{data}">{story_data(part.stories, styles)}</script>\n</section>\n',
-    ]
-    return "".join(content)
+    side_by_side = "".join(card(table.title, table_html(table, named)) for table in rules_tables(part.assessments))
+    return "".join(
+        [
+            f'<section id="{place}" data-stories="{data}">\n<h2>{escape(part.title)}</h2>',
+            f'<p class="facts">{escape(facts)}</p>\n',
+            _choice(part) if len(part.assessments) > 1 else "",
+            *(_under_rules(part, one, styles, hidden=one is not first) for one in part.assessments),
+            f'<div class="tables">{side_by_side}</div>\n' if side_by_side else "",
+            card("Remarks", bullets(part.remarks)) if part.remarks else "",
+            _drill_down(part, styles),
+            f'<script type="application/json" id="{data}">{story_data(part.stories, styles)}</script>\n</section>\n',
+        ]
+    )
 
 
 def _choice(part: Part) -> str:
@@ -109,22 +105,22 @@ def _choice(part: Part) -> str:
     return f'<div class="tools choice">Rules of {buttons}</div>\n'
 
 
-def _assessment(part: Part, assessment: Assessment, styles: Mapping[str, Style], *, hidden: bool) -> str:
-    named, linked = tracker_cell(styles), _sequence_link(part, assessment)
-    comparisons, attributes = comparison_table(assessment), attribute_table(assessment, part.attributes)
+def _under_rules(part: Part, assessment: Assessment, styles: Mapping[str, Style], *, hidden: bool) -> str:
+    """Everything that one set of rules makes of the results."""
+    named, place = tracker_cell(styles), anchor("rules", part.title, assessment.rules)
+    overview, comparisons = overview_table(assessment), comparison_table(assessment)
+    attributes = attribute_table(assessment, part.attributes)
     sequences = sequence_table(assessment, assessment.measures[0])
-    plots = "".join(
-        plot_html(svg, title, wide=name in _WIDE_PLOTS) for name, title, svg in part.plots.get(assessment.rules, ())
-    )
-    overview = overview_table(assessment)
+    drawn = part.plots.get(assessment.rules, ())
+    plots = "".join(plot_html(svg, title, wide=name in _WIDE_PLOTS) for name, title, svg in drawn)
     return "".join(
         [
-            f'<div class="rules" id="{anchor("rules", part.title, assessment.rules)}"{" hidden" if hidden else ""}>\n',
+            f'<div class="rules" id="{place}"{" hidden" if hidden else ""}>\n',
             card(overview.title, table_html(overview, named)),
             card(comparisons.title, table_html(comparisons, named)) if comparisons else "",
             f'<div class="plots">{plots}</div>\n',
             card(attributes.title, table_html(attributes, named)) if attributes else "",
-            _sequences(sequences, linked) if sequences else "",
+            _by_sequence(sequences, part) if sequences else "",
             _excluded(assessment),
             card("Notes", bullets(assessment.notes)) if assessment.notes else "",
             "</div>\n",
@@ -132,35 +128,22 @@ def _assessment(part: Part, assessment: Assessment, styles: Mapping[str, Style],
     )
 
 
-def _sequence_link(part: Part, assessment: Assessment) -> FirstCell:
+def _by_sequence(table: Table, part: Part) -> str:
     told = {story.sequence.name for story in part.stories}
 
-    def link(cell: object) -> str:
-        name = getattr(cell, "text", "")
-        if name not in told:
-            return escape(name)
-        return f'<a href="#{anchor("sequence", part.title, name)}">{escape(name)}</a>'
+    def linked(cell: Cell) -> str:
+        if cell.text not in told:
+            return escape(cell.text)
+        return f'<a href="#{anchor("sequence", part.title, cell.text)}">{escape(cell.text)}</a>'
 
-    return link
-
-
-def _sequences(table: Table, linked: FirstCell) -> str:
-    tools = (
-        '<div class="tools"><input class="name" type="search" placeholder="name contains" aria-label="name contains">'
-        '<select class="kind" aria-label="which sequences"><option value="any">all sequences</option>'
-        '<option value="some">some tracker below</option><option value="best">best tracker below</option>'
-        '<option value="spread">spread above</option></select>'
-        '<input class="limit" type="number" step="any" value="50" aria-label="limit"><span class="count"></span></div>'
-    )
-    return card(table.title, tools, table_html(table, linked), extra=" filtered")
+    return filtered_sequences(table.title, table_html(table, linked))
 
 
 def _excluded(assessment: Assessment) -> str:
     table = exclusion_table(assessment)
     if table is None:
         return card("What does not count", '<p class="facts">Nothing was left out.</p>')
-    tools = '<div class="tools"><input class="name" type="search" placeholder="name contains" aria-label="name contains"><span class="count"></span></div>'
-    return card(table.title, tools, table_html(table, lambda cell: escape(cell.text)), extra=" filtered")
+    return filtered_by_name(table.title, table_html(table, lambda cell: escape(cell.text)))
 
 
 def _drill_down(part: Part, styles: Mapping[str, Style]) -> str:

@@ -10,7 +10,7 @@ from lockon.evaluation.reports.plots.styles import GRID, INK, PAPER, Style
 from lockon.evaluation.reports.tables import Cell, Table
 from lockon.evaluation.reports.text import text_columns
 
-_NOT_IN_ANCHORS = re.compile(r"[^A-Za-z0-9_.-]+")
+_NOT_IN_ANCHORS = re.compile(r"[^A-Za-z0-9.-]")
 _PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _THEMED = {INK: "var(--ink)", GRID: "var(--line)", PAPER: "var(--card)"}
@@ -19,8 +19,8 @@ FirstCell = Callable[[Cell], str]
 
 
 def anchor(*words: str) -> str:
-    """An identifier for a place on the page."""
-    return "-".join(_NOT_IN_ANCHORS.sub("_", word) for word in words)
+    """An identifier for a place on the page; different words give different ones."""
+    return "-".join(_NOT_IN_ANCHORS.sub(lambda found: f"_{ord(found[0]):x}_", word) for word in words)
 
 
 def table_html(table: Table, first_cell: FirstCell) -> str:
@@ -42,8 +42,8 @@ def table_html(table: Table, first_cell: FirstCell) -> str:
         for row in table.rows
     )
     return (
-        f'<div class="scroll"><table class="data"><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table></div>'
-        + bullets(table.notes)
+        f'<div class="scroll"><table class="data"><thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>{rows}</tbody></table></div>{bullets(table.notes)}"
     )
 
 
@@ -92,7 +92,8 @@ def _first(cell: Cell, first_cell: FirstCell) -> str:
 def _cell(cell: Cell, is_words: bool) -> str:
     value = "" if cell.value is None or cell.value != cell.value else f' data-value="{cell.value!r}"'
     note = f"<small>{escape(cell.note)}</small>" if cell.note else ""
-    return f"<td{_class(cell.mark or ('words' if is_words else ''))}{value}>{escape(cell.text)}{note}</td>"
+    kind = _class(cell.mark or ("words" if is_words else ""))
+    return f"<td{kind}{value}><span>{escape(cell.text)}</span>{note}</td>"
 
 
 def _class(name: str) -> str:

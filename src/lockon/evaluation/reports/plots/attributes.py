@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockon.evaluation.assessment import Assessment, Measure
+from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.reports.numbers import in_legend, ranked
 from lockon.evaluation.reports.plots.canvas import add_legend, line_plot_size, new_axes, new_figure, short
 from lockon.evaluation.reports.plots.styles import INK, Style
