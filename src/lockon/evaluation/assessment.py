@@ -48,6 +48,8 @@ class Plot:
     y_range: tuple[float, float] | None = None
     unit: Literal["percent", "share", "count", "fps"] = "percent"
     """Of the scores in its legend."""
+    band: tuple[float, float] | None = None
+    """Part of the x axis that the scores are means over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
