@@ -65,6 +65,18 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         yield
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they do not exist.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The error to raise where the system does not let us write `path`."""
     reason = error.strerror or error

@@ -1,40 +1,30 @@
-"""`lockon data`: what a training set holds and what is wrong with it, packing it, and making synthetic ones."""
+"""`lockon data`: which data sets there are, what one holds and what is wrong with it, packing and making some."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-from PIL import Image as PillowImage
-from rich.console import Console
-from rich.table import Table
 from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 
+from lockon.apps.findings import EXAMPLES, counts, print_findings, print_summary, write_check
 from lockon.apps.outputs import DEFAULT_FOLDER
 from lockon.apps.progress import progress_bar
+from lockon.apps.test_sets import DataBenchmark, DataList, check_one, is_test_set
 from lockon.data.datasets.base import SequenceDataset
-from lockon.data.datasets.check import CheckReport, Finding, Range, check_dataset, grouped
-from lockon.data.datasets.contact_sheet import contact_sheet
-from lockon.data.datasets.folder_layout import CHECK_PICTURE
+from lockon.data.datasets.check import CheckReport, Range, check_dataset
 from lockon.data.datasets.packing import PackConfig, pack
 from lockon.data.datasets.registry import dataset_around, detect_dataset, open_dataset
-from lockon.data.synthetic import SyntheticConfig, SyntheticSequence, SyntheticWorld
+from lockon.data.synthetic import SyntheticConfig, SyntheticWorld
+from lockon.data.synthetic.writing import is_seen, write_sequence
 from lockon.errors import DataError, OutputError
-from lockon.files import cannot_write, replacing, user_path
+from lockon.files import user_path
 
 FOUND_ERRORS = 1
 """Exit status of a check that found errors."""
-_EXAMPLES = 3
-"""Findings of a kind that are printed; the JSON report holds all."""
-_LEAST_VISIBILITY = 0.25
-"""Share of a synthetic target below which a frame counts as one without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +34,10 @@ class _Source:
     path: Annotated[Positional[Path], arg(metavar="PATH")]
     """Folder of the data set."""
     as_name: Annotated[str | None, arg(name="as", metavar="NAME")] = None
-    """What it is, such as lasot, got10k, coco, folder (any videos with boxes) or shards; found out if not given."""
+    """What it is, such as lasot, got10k, coco, folder (any videos with boxes), shards, or a test set such as otb100
+    (`lockon data list` names them); found out if not given."""
     split: Annotated[str | None, arg(metavar="NAME")] = None
-    """Part of the data set; the training part if none is given."""
+    """Part of the data set; the training part if none is given. Of lasot and trackingnet, "test" is the test set."""
     first_frame: int = 0
     """Of folders: number of the first frame in CSV files whose header does not say."""
     annotations: Annotated[str | None, arg(metavar="FILE")] = None
@@ -59,7 +50,10 @@ class _Source:
         if not root.is_dir():
             raise DataError(f"there is no folder '{root}'. Check the path.")
         if self.as_name == "synthetic":
-            raise DataError("the synthetic world is endless. Write some of it first: `lockon data synthetic OUT`.")
+            raise DataError(
+                "the synthetic world is endless. Write some of it first: `lockon data synthetic OUT`. A test set that "
+                "`lockon data benchmark OUT` made is checked with --split test."
+            )
         name = self.as_name or detect_dataset(root)
         if name is None:
             raise DataError(f"there are no videos and no images in '{root}' or below.")
@@ -81,7 +75,8 @@ class _Source:
 class DataCheck(_Source):
     """Say what a data set holds, what is missing in it and what looks wrong, and draw some frames with their boxes.
 
-    For example: `lockon data check ~/videos` or `lockon data check /data/LaSOT --as lasot --split train-val`
+    For example: `lockon data check ~/videos` or `lockon data check /data/LaSOT --as lasot --split train-val`.
+    A test set is compared with the counts of the whole: `lockon data check /data/OTB --as otb100`
     """
 
     all_images: FlagCreatePairsOff[bool] = False
@@ -91,18 +86,18 @@ class DataCheck(_Source):
 
     def run(self) -> int:
         """Check, print, and write the report; 1 where there are errors."""
+        out = user_path(self.out)
+        if self.as_name is not None and is_test_set(self.as_name, self.split):
+            test_report = check_one(self.as_name, user_path(self.path), all_images=self.all_images, out=out)
+            return FOUND_ERRORS if test_report.errors else 0
         dataset = self._open()
         with progress_bar("checking") as progress:
             report = check_dataset(dataset, all_images=self.all_images, progress=progress)
-        name = dataset.name.replace("/", "_")
-        picture = user_path(self.out) / f"{name}{CHECK_PICTURE}"
-        record = picture.with_suffix(".json")
-        _make_folder(picture.parent)
-        with replacing(picture) as part:
-            PillowImage.fromarray(contact_sheet(dataset)).save(part, "PNG")
-        with replacing(record) as part:
-            part.write_text(json.dumps(report.as_plain(), indent=1) + "\n", encoding="utf-8")
-        _print_report(report, getattr(dataset, "notes", ()))
+        picture, record = write_check(dataset, report.as_plain(), out)
+        print_summary(_summary(report))
+        for note in getattr(dataset, "notes", ()):
+            print(f"note: {note}")
+        print_findings(report.findings)
         print(f"frames with boxes: {picture}")
         print(f"report: {record}")
         return FOUND_ERRORS if report.errors else 0
@@ -135,10 +130,10 @@ class DataPack(_Source):
         except KeyboardInterrupt:
             print(f"what is whole is kept; to go on: {shlex.join(self._words())}")
             raise
-        for text in report.unreadable[:_EXAMPLES]:
+        for text in report.unreadable[:EXAMPLES]:
             print(f"packed without picture: {text}")
-        if len(report.unreadable) > _EXAMPLES:
-            print(f"… and {len(report.unreadable) - _EXAMPLES} more")
+        if len(report.unreadable) > EXAMPLES:
+            print(f"… and {len(report.unreadable) - EXAMPLES} more")
         kept = f" ({report.kept} from before)" if report.kept else ""
         print(f"{len(dataset)} sequences, {report.frames} frames packed now, {report.shards} shards{kept}")
         print(f"shards: {out}")
@@ -179,78 +174,26 @@ class DataSynthetic:
             raise DataError("give --count 1, --length 2 and --seed 0, or more.")
         world = SyntheticWorld(SyntheticConfig(length=self.length))
         numbered = ((number, world.sequence(number)) for number in itertools.count(self.seed))
-        fit = ((number, sequence) for number, sequence in numbered if _is_seen(sequence, 0))
+        fit = ((number, sequence) for number, sequence in numbered if is_seen(sequence, 0))
         with progress_bar("drawing") as progress:
             for done, (number, sequence) in enumerate(itertools.islice(fit, self.count), start=1):
-                _write_sequence(sequence, user_path(self.out) / f"synthetic_{number:06d}")
+                folder = user_path(self.out) / f"synthetic_{number:06d}"
+                if folder.exists():
+                    raise OutputError(f"'{folder}' exists already. Give another folder, or another --seed.")
+                write_sequence(sequence, folder)
                 progress(done, self.count)
         print(self.out)
         return 0
 
 
 Data = Annotated[
-    Annotated[DataCheck, subcommand("check")]
+    Annotated[DataList, subcommand("list")]
+    | Annotated[DataCheck, subcommand("check")]
     | Annotated[DataPack, subcommand("pack")]
-    | Annotated[DataSynthetic, subcommand("synthetic")],
-    subcommand("data", description="Check, pack and make data to train on."),
+    | Annotated[DataSynthetic, subcommand("synthetic")]
+    | Annotated[DataBenchmark, subcommand("benchmark")],
+    subcommand("data", description="List, check, pack and make data to train and to test on."),
 ]
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
-def _write_sequence(sequence: SyntheticSequence, folder: Path) -> None:
-    if folder.exists():
-        raise OutputError(f"'{folder}' exists already. Give another folder, or another --seed.")
-    for name in ("frames", "masks"):
-        _make_folder(folder / name)
-    lines = []
-    for index in range(len(sequence)):
-        try:
-            PillowImage.fromarray(sequence.frame(index)).save(folder / "frames" / f"{index:08d}.jpg", quality=95)
-            mask = np.asarray(sequence.mask(index))
-            PillowImage.fromarray(mask).save(folder / "masks" / f"{index:08d}.png")
-        except OSError as error:
-            raise cannot_write(folder, error) from error
-        box = sequence.box(index) if _is_seen(sequence, index) else [math.nan] * 4
-        lines.append(",".join(f"{value:.2f}" for value in box))
-    with replacing(folder / "groundtruth.txt") as part:
-        part.write_text("\n".join(lines) + "\n")
-
-
-def _is_seen(sequence: SyntheticSequence, index: int) -> bool:
-    return sequence.visibility(index) >= _LEAST_VISIBILITY
-
-
-def _print_report(report: CheckReport, notes: Sequence[str]) -> None:
-    console = Console(soft_wrap=True)
-    table = Table(box=None, show_header=False)
-    table.add_column(style="bold")
-    for name, text in _summary(report):
-        table.add_row(name, text)
-    console.print(table)
-    for note in notes:
-        print(f"note: {note}")
-    for severity, kind, findings in grouped(report.findings):
-        print(f"{severity}: {kind}, {len(findings)}×")
-        for finding in findings[:_EXAMPLES]:
-            print(f"  {_line(finding)}")
-        if len(findings) > _EXAMPLES:
-            print("  …")
-    print(f"errors: {len(report.errors)}, warnings: {len(report.warnings)}")
-
-
-def _line(finding: Finding) -> str:
-    frames = ""
-    if finding.frames:
-        numbers = ", ".join(map(str, finding.frames[:_EXAMPLES]))
-        frames = f" (frame {numbers}{', …' if len(finding.frames) > _EXAMPLES else ''})"
-    named = "" if not finding.sequence or finding.sequence in finding.text else f"{finding.sequence}: "
-    return f"{named}{finding.text}{frames}"
 
 
 def _summary(report: CheckReport) -> list[tuple[str, str]]:
@@ -261,8 +204,8 @@ def _summary(report: CheckReport) -> list[tuple[str, str]]:
         ("frames", f"{report.frames}; annotated {annotated:.1%}, visible {visible:.1%}"),
         ("box side", f"{_range(report.sides, 1)} pixels"),
         ("width / height", _range(report.aspects, 2)),
-        ("categories", _counts(report.categories)),
-        ("images read", f"{report.images_read}: {_counts(report.image_sizes)}"),
+        ("categories", counts(report.categories)),
+        ("images read", f"{report.images_read}: {counts(report.image_sizes)}"),
         ("masks read", str(report.masks_read)),
     ]
     return [*rows, ("fingerprint", report.fingerprint[:16])]
@@ -272,10 +215,3 @@ def _range(values: Range | None, digits: int) -> str:
     if values is None:
         return "none"
     return f"{values.median:.{digits}f} (median; {values.least:.{digits}f} to {values.most:.{digits}f})"
-
-
-def _counts(counts: dict[str, int], most: int = 6) -> str:
-    if not counts:
-        return "none"
-    shown = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:most])
-    return shown if len(counts) <= most else f"{shown}, … ({len(counts)} in all)"

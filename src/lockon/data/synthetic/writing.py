@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from lockon.data.synthetic.sequence import SyntheticSequence
-from lockon.files import cannot_write, replacing
+from lockon.files import cannot_write, make_folder, replacing
 
 LEAST_VISIBILITY = 0.25
 """Share of a target below which a frame counts as one without it."""
@@ -27,10 +27,10 @@ def write_sequence(sequence: SyntheticSequence, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
+    for name in ("frames", "masks"):
+        make_folder(folder / name)
     lines = []
     try:
-        for name in ("frames", "masks"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
         for index in range(len(sequence)):
             frame = PillowImage.fromarray(sequence.frame(index))
             frame.save(folder / "frames" / f"{index:08d}.jpg", quality=_QUALITY)

@@ -98,6 +98,8 @@ class _Looking:
         self._all_images = all_images
         self._entries = {entry.name: entry for entry in benchmark.entries}
         self._sizes: Counter[str] = Counter()
+        self._bare: list[str] = []
+        """Sequences without images."""
         self._listed: tuple[Path | None, frozenset[str]] = (None, frozenset())
         """The folder that was listed last, which the next sequence may share, and its images."""
 
@@ -129,6 +131,12 @@ class _Looking:
 
     def finish(self) -> None:
         self._report.image_sizes = dict(self._sizes.most_common())
+        text = "there is only the annotation, with which results can be scored, but no tracker can be run"
+        if self._bare and not self._report.with_images:
+            self._add("warning", "no images", "", text)
+        else:
+            for name in self._bare:
+                self._add("error", "no images", name, text)
 
     def _add(self, severity: Severity, kind: str, sequence: str, text: str, frames: tuple[int, ...] = ()) -> None:
         self._report.findings.append(Finding(severity, kind, sequence, text, frames))

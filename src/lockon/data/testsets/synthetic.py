@@ -21,7 +21,7 @@ from lockon.data.synthetic.writing import LEAST_VISIBILITY, is_seen, write_seque
 from lockon.data.testsets.base import BoxTruth, TestSequence
 from lockon.data.testsets.benchmark import Benchmark, Found, gather
 from lockon.errors import DataError, OutputError
-from lockon.files import cannot_write, replacing
+from lockon.files import make_folder, replacing
 
 ATTRIBUTES = {
     "FM": "Fast Motion",
@@ -98,7 +98,7 @@ def write_synthetic(root: Path, recipe: SyntheticTestSet, progress: Progress | N
         sequence = next(_starting_visible(worlds[number % len(worlds)], seeds))
         folder = root / _name(number)
         if not (folder / "groundtruth.txt").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             with replacing(folder / _ATTRIBUTES) as part:
                 part.write_text(" ".join(sorted(measured_attributes(sequence))) + "\n")
             write_sequence(sequence, folder)
@@ -108,10 +108,7 @@ def write_synthetic(root: Path, recipe: SyntheticTestSet, progress: Progress | N
 
 def _claim(root: Path, recipe: SyntheticTestSet) -> None:
     path = root / _RECIPE
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(root, error) from error
+    make_folder(root)
     if not path.exists():
         with replacing(path) as part:
             part.write_text(json.dumps(asdict(recipe)) + "\n")
