@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +17,19 @@ from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Assessment, Exclusion
-from lockon.evaluation.formats import FORMATS, Imported, read_results
+from lockon.evaluation.formats import FORMATS, read_results
 from lockon.evaluation.formats.reading import Runs
-from lockon.evaluation.protocols import assess, assess_under_all_rules
-from lockon.evaluation.reports import Assessed, as_rich, overview_table, rules_tables, verdicts, write_report
+from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
+from lockon.evaluation.reports import (
+    Assessed,
+    Origin,
+    as_rich,
+    overview_table,
+    rules_tables,
+    stored_origin,
+    verdicts,
+    write_report,
+)
 from lockon.evaluation.reports.plots.canvas import require_matplotlib
 from lockon.evaluation.store import ResultStore
 from lockon.evaluation.tracks import Results
@@ -29,6 +38,8 @@ from lockon.files import user_path
 ALL_RULES = "all"
 ONE_PASS = "one_pass"
 """The protocol that knows several sets of rules."""
+PRESENCE = "presence"
+"""What else is asked of results of that protocol: whether trackers know that they have the target."""
 _WIDE = 200
 """Columns of a table that goes to a file."""
 _FEW = 5
@@ -76,29 +87,52 @@ class Report:
         return 0
 
     def _assessed(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
-        results: dict[str, Runs] = {}
-        problems: list[Exclusion] = []
+        gathered = _Gathered()
         for tracker in store.trackers(test_set.name):
-            stored = store.load(test_set, tracker)
-            results[tracker], problems = stored.runs, [*problems, *stored.problems]
-        remarks: list[str] = []
+            if not self.trackers or tracker in self.trackers:
+                gathered.take_stored(test_set, store, tracker)
         for one in imports:
-            found, renamed = one.read(test_set)
-            if clash := results.keys() & renamed.keys():
-                raise DataError(f"there are several results of '{min(clash)}'. Import them under another name.")
-            results |= renamed
-            problems += [replace(each, tracker=one.rename(each.tracker, found)) for each in found.exclusions]
-            remarks.append(f"{one.name}: raw results in the form {found.form}, imported from {one.folder}")
-            remarks += [f"{one.name}: {doubt}" for doubt in found.doubts]
-        chosen = _chosen(results, self.trackers, test_set)
+            gathered.take_imported(test_set, one)
+        chosen = _chosen(gathered.results, self.trackers, test_set)
         assessments, rejections = _assessments(test_set, chosen, self.rules)
-        listed = [one for one in problems if one.tracker in chosen]
+        problems = [one for one in gathered.problems if one.tracker in chosen]
         return Assessed(
             test_set=test_set,
             results=chosen,
-            assessments=tuple(replace(one, exclusions=_merged([*listed, *one.exclusions])) for one in assessments),
-            remarks=(*remarks, *rejections),
+            assessments=tuple(replace(one, exclusions=_merged([*problems, *one.exclusions])) for one in assessments),
+            origins=tuple(one for one in gathered.origins if one.tracker in chosen),
+            remarks=(*gathered.remarks, *rejections),
         )
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Results on a test set from all places."""
+
+    results: dict[str, Runs] = field(default_factory=dict)
+    problems: list[Exclusion] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def take_stored(self, test_set: TestSet, store: ResultStore, tracker: str) -> None:
+        stored = store.load(test_set, tracker)
+        self.results[tracker] = stored.runs
+        self.problems += stored.problems
+        self.origins.append(stored_origin(store, test_set, tracker))
+
+    def take_imported(self, test_set: TestSet, one: _Import) -> None:
+        found = read_results(one.folder, test_set, one.form)
+        names = {
+            tracker: one.name if len(found.results) == 1 else f"{one.name}/{tracker}" for tracker in found.results
+        }
+        if clash := self.results.keys() & set(names.values()):
+            raise DataError(f"there are several results of '{min(clash)}'. Import them under another name.")
+        for tracker, name in names.items():
+            self.results[name] = found.results[tracker]
+            facts = (f"raw results in the form '{found.form}'", f"folder: {one.folder}")
+            self.origins.append(Origin(tracker=name, made="imported", facts=facts))
+        self.problems += [replace(each, tracker=names.get(each.tracker or "")) for each in found.exclusions]
+        self.remarks += [f"{one.name}: {doubt}" for doubt in found.doubts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +148,6 @@ class _Import:
         name, folder = _pair(text)
         place, _, form = folder.rpartition(":")
         return cls(name, user_path(place), form) if form in FORMATS else cls(name, user_path(folder), None)
-
-    def read(self, test_set: TestSet) -> tuple[Imported, dict[str, Runs]]:
-        """What lies there, and the runs under the names that trackers have here."""
-        found = read_results(self.folder, test_set, self.form)
-        return found, {self.rename(tracker, found): runs for tracker, runs in found.results.items()}
-
-    def rename(self, tracker: str | None, found: Imported) -> str:
-        """The name given, where there is one tracker; else with the tracker's own after it."""
-        return self.name if len(found.results) == 1 else f"{self.name}/{tracker}"
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -144,18 +169,21 @@ def _chosen(results: Mapping[str, Runs], wanted: Sequence[str], test_set: TestSe
 
 
 def _assessments(test_set: TestSet, results: Results, rules: str | None) -> tuple[list[Assessment], list[str]]:
-    """The assessments under the rules asked for, and why other rules reject the results."""
-    if rules != ALL_RULES or test_set.protocol != ONE_PASS:
-        return [assess(test_set, results, rules=None if rules == ALL_RULES else rules)], []
-    outcomes = assess_under_all_rules(test_set, results)
+    """What the protocol makes of the results under the rules asked for, and why others reject them."""
+    if rules == ALL_RULES and test_set.protocol == ONE_PASS:
+        outcomes: Mapping[str, Assessment | DataError] = assess_under_all_rules(test_set, results)
+    else:
+        outcomes = {"": assess(test_set, results, rules=None if rules == ALL_RULES else rules)}
+    assessments = [outcome for outcome in outcomes.values() if isinstance(outcome, Assessment)]
     rejections = [
         f"the rules of {name} reject these results: {outcome}"
         for name, outcome in outcomes.items()
         if isinstance(outcome, DataError)
     ]
-    assessments = [outcome for outcome in outcomes.values() if isinstance(outcome, Assessment)]
     if not assessments:
         raise DataError(" ".join(rejections))
+    if test_set.protocol == ONE_PASS:
+        assessments.append(PROTOCOLS[PRESENCE](test_set, results))
     return assessments, rejections
 
 
@@ -165,7 +193,9 @@ def _merged(exclusions: Sequence[Exclusion]) -> tuple[Exclusion, ...]:
     for one in exclusions:
         reasons.setdefault((one.sequence, one.tracker), []).append(one.reason)
     return tuple(
-        Exclusion(sequence=sequence, tracker=tracker, reason="; ".join(dict.fromkeys(text.rstrip(".") for text in texts)))
+        Exclusion(
+            sequence=sequence, tracker=tracker, reason="; ".join(dict.fromkeys(text.rstrip(".") for text in texts))
+        )
         for (sequence, tracker), texts in reasons.items()
     )
 

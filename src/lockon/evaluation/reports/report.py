@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from lockon.data.testsets.base import TestSet
 from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.reports.exports import write_exports
+from lockon.evaluation.reports.origins import Origin, origin_table
 from lockon.evaluation.reports.page import Part, render_page
 from lockon.evaluation.reports.pictures import MOST_BYTES, moment_pictures
 from lockon.evaluation.reports.plots.canvas import require_matplotlib, save
@@ -46,7 +47,9 @@ class Assessed:
     results: Results
     assessments: tuple[Assessment, ...]
     """Under one or several sets of rules."""
-    remarks: tuple[str, ...] = field(default=())
+    origins: tuple[Origin, ...] = ()
+    """Of the results of every tracker."""
+    remarks: tuple[str, ...] = ()
     """What else a reader should know, such as rules that reject the results."""
 
 
@@ -105,7 +108,10 @@ def text_tables(assessed: Assessed) -> list[Table]:
             sequence_table(one, one.measures[0]),
             exclusion_table(one),
         ]
-    return [table for table in [*tables, *rules_tables(assessed.assessments)] if table is not None]
+    tables += rules_tables(assessed.assessments)
+    if assessed.origins:
+        tables.append(origin_table(assessed.origins))
+    return [table for table in tables if table is not None]
 
 
 def report_origin(command: str) -> dict[str, str]:
@@ -154,6 +160,7 @@ def _part(assessed: Assessed, styles: Mapping[str, Style], folder: Path, most_by
         plots=plots,
         stories=stories,
         pictures=moment_pictures(stories, styles, most_bytes),
+        origins=assessed.origins,
         remarks=assessed.remarks,
     )
     return part, paths

@@ -8,6 +8,7 @@ from html import escape
 from importlib.resources import files
 
 from lockon.evaluation.assessment import Assessment
+from lockon.evaluation.reports.origins import Origin, origin_table
 from lockon.evaluation.reports.page.drilldown import Pictures, story_data, story_html
 from lockon.evaluation.reports.page.filters import filtered_by_name, filtered_sequences
 from lockon.evaluation.reports.page.parts import anchor, bullets, card, plot_html, table_html, tracker_cell
@@ -47,6 +48,8 @@ class Part:
     """By rules: name, title and SVG of every plot."""
     stories: tuple[Story, ...] = ()
     pictures: Pictures = field(default_factory=dict)
+    origins: tuple[Origin, ...] = ()
+    """Of the results of every tracker."""
     remarks: tuple[str, ...] = ()
     """What else is to be said, such as rules that reject the results."""
 
@@ -81,6 +84,7 @@ def _section(part: Part, styles: Mapping[str, Style]) -> str:
     place, data = anchor("set", part.title), anchor("stories", part.title)
     first, named = part.assessments[0], tracker_cell(styles)
     facts = f"{first.protocol}, {len(first.sequences)} sequences, {sum(first.sequences.values())} frames"
+    origins = origin_table(part.origins)
     side_by_side = "".join(card(table.title, table_html(table, named)) for table in rules_tables(part.assessments))
     return "".join(
         [
@@ -90,6 +94,7 @@ def _section(part: Part, styles: Mapping[str, Style]) -> str:
             *(_under_rules(part, one, styles, hidden=one is not first) for one in part.assessments),
             f'<div class="tables">{side_by_side}</div>\n' if side_by_side else "",
             card("Remarks", bullets(part.remarks)) if part.remarks else "",
+            card(origins.title, table_html(origins, named)) if part.origins else "",
             _drill_down(part, styles),
             f'<script type="application/json" id="{data}">{story_data(part.stories, styles)}</script>\n</section>\n',
         ]

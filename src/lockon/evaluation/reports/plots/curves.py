@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PRECISION_RECALL = "precision_recall_plot"
-"""Name of the plot that gets lines of equal F."""
+PRECISION_RECALL = ("f1_prec_rec_plot", "precision_recall_plot")
+"""Names of the plots that get lines of equal F."""
 RELIABILITY = "reliability_plot"
 """Name of the plot that gets a diagonal."""
 _F_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -35,10 +35,12 @@ def curve_plot(assessment: Assessment, plot: Plot, styles: Mapping[str, Style]) 
     figure = new_figure(*line_plot_size(len(order)))
     axes = new_axes(figure, plot.title)
     axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
-    if plot.name == PRECISION_RECALL:
+    if plot.name in PRECISION_RECALL:
         _draw_f_lines(axes)
     if plot.name == RELIABILITY:
         axes.plot((0, 1), (0, 1), color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
+    if plot.band is not None:
+        axes.axvspan(*plot.band, color=GRID, alpha=0.5, zorder=0, linewidth=0)
     # The best is drawn last, above the others.
     handles = {name: _draw_curve(axes, curves[name], styles[name]) for name in reversed(order)}
     labels = [f"{short(name)} [{in_legend(curves[name].score, plot.unit)}]" for name in order]
@@ -52,8 +54,15 @@ def curve_plot(assessment: Assessment, plot: Plot, styles: Mapping[str, Style]) 
 
 def _draw_curve(axes: Axes, curve: Curve, style: Style) -> object:
     marker = style.marker if len(curve.x) < _MANY_POINTS else None
+    drawn = ~np.isnan(curve.y)
     (line,) = axes.plot(
-        curve.x, curve.y, color=style.colour, linestyle=style.line, linewidth=1.8, marker=marker, markersize=4
+        curve.x[drawn],
+        curve.y[drawn],
+        color=style.colour,
+        linestyle=style.line,
+        linewidth=1.8,
+        marker=marker,
+        markersize=4,
     )
     if curve.marked is not None:
         axes.plot(*curve.marked, color=style.colour, marker=style.marker, markersize=8, linestyle="")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lockon.evaluation.assessment import Assessment, Measure
+from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.reports.plots.attributes import LEAST_AXES, attribute_bars, attribute_radar, attributes_of
 from lockon.evaluation.reports.plots.curves import curve_plot
 from lockon.evaluation.reports.plots.points import accuracy_robustness, rank_plot, sequence_map, speed_accuracy
@@ -15,8 +15,11 @@ from lockon.evaluation.reports.plots.styles import Style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ACCURACY, ROBUSTNESS, EXPECTED_OVERLAP = "Accuracy", "Robustness", "EAO"
+ACCURACY, EXPECTED_OVERLAP = "Accuracy", "EAO"
 """Measures that have plots of their own."""
+ROBUSTNESS = ("R_S", "Robustness")
+"""What the A-R plot has along x, the first that is known and grows with robustness: the chance to survive a number of
+frames where trackers are started again (VOT2015 to 2019), the share of frames tracked where they are not (from 2020)."""
 
 
 def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
@@ -26,12 +29,12 @@ def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tu
     for plot in assessment.plots:
         if any(plot.name in tracker.curves for tracker in assessment.trackers):
             yield plot.name, plot.title, partial(curve_plot, assessment, plot, styles)
-    if ACCURACY in by_name and ROBUSTNESS in by_name:
-        pair: tuple[Measure, Measure] = (by_name[ACCURACY], by_name[ROBUSTNESS])
+    robust = next((by_name[name] for name in ROBUSTNESS if name in by_name and by_name[name].higher_is_better), None)
+    if ACCURACY in by_name and robust is not None:
         yield (
             "accuracy_robustness_plot",
             "Accuracy and robustness",
-            partial(accuracy_robustness, assessment, *pair, styles),
+            partial(accuracy_robustness, assessment, by_name[ACCURACY], robust, styles),
         )
     if EXPECTED_OVERLAP in by_name:
         yield "eao_ranking_plot", "EAO ranking", partial(rank_plot, assessment, by_name[EXPECTED_OVERLAP], styles)
