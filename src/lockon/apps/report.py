@@ -18,7 +18,6 @@ from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Assessment, Exclusion
 from lockon.evaluation.formats import FORMATS, read_results
-from lockon.evaluation.formats.reading import Runs
 from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
 from lockon.evaluation.reports import (
     Assessed,
@@ -31,10 +30,12 @@ from lockon.evaluation.reports import (
     write_report,
 )
 from lockon.evaluation.reports.plots.canvas import require_matplotlib
-from lockon.evaluation.store import ResultStore
+from lockon.evaluation.store import ResultStore, Stored
 from lockon.evaluation.tracks import Results
 from lockon.files import user_path
 
+Runs = Sequence[Mapping[str, Stored]]
+"""What a tracker said, by run and sequence."""
 ALL_RULES = "all"
 ONE_PASS = "one_pass"
 """The protocol that knows several sets of rules."""

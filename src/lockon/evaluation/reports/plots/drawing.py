@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lockon.evaluation.assessment import Assessment
+from lockon.evaluation.assessment import Assessment, Measure
 from lockon.evaluation.reports.plots.attributes import LEAST_AXES, attribute_bars, attribute_radar, attributes_of
 from lockon.evaluation.reports.plots.curves import curve_plot
 from lockon.evaluation.reports.plots.points import accuracy_robustness, rank_plot, sequence_map, speed_accuracy
@@ -29,7 +29,7 @@ def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tu
     for plot in assessment.plots:
         if any(plot.name in tracker.curves for tracker in assessment.trackers):
             yield plot.name, plot.title, partial(curve_plot, assessment, plot, styles)
-    robust = next((by_name[name] for name in ROBUSTNESS if name in by_name and by_name[name].higher_is_better), None)
+    robust = _robustness(by_name)
     if ACCURACY in by_name and robust is not None:
         yield (
             "accuracy_robustness_plot",
@@ -47,3 +47,8 @@ def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tu
         yield "speed_accuracy_plot", "Speed and accuracy", partial(speed_accuracy, assessment, styles)
     if all(tracker.by_sequence.get(first.name) for tracker in assessment.trackers):
         yield "sequence_map", f"{first.name} by sequence", partial(sequence_map, assessment, first)
+
+
+def _robustness(measures: Mapping[str, Measure]) -> Measure | None:
+    known = (measures[name] for name in ROBUSTNESS if name in measures)
+    return next((measure for measure in known if measure.higher_is_better), None)
