@@ -5,8 +5,11 @@ Boxes are `(x, y, w, h)` in pixels. NaN in either box gives NaN, and NaN reaches
 
 from __future__ import annotations
 
+import functools
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 Boxes = Float[np.ndarray, "frames 4"]
 PerFrame = Float[np.ndarray, "frames"]
@@ -28,37 +31,66 @@ def overlap(a: Boxes, b: Boxes) -> PerFrame:
     return shares
 
 
-def centres(boxes: Boxes) -> Float[np.ndarray, "frames 2"]:
+class Points(NamedTuple):
+    """A point a frame."""
+
+    x: PerFrame
+    y: PerFrame
+
+    def scaled(self, widths: PerFrame, heights: PerFrame) -> Points:
+        """The points in units of widths and heights; infinite or NaN where those are 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Points(self.x / widths, self.y / heights)
+
+
+def centres(boxes: Boxes) -> Points:
     """Centres of pixels, `(x + (w - 1) / 2, y + (h - 1) / 2)`.
 
     The half pixel cancels in distances, but not in distances divided by a size, where it decides ties.
     """
-    return boxes[:, :2] + (boxes[:, 2:] - 1) / 2
+    x, y, w, h = boxes.T
+    return Points(x + (w - 1) / 2, y + (h - 1) / 2)
+
+
+def distance(a: Points, b: Points) -> PerFrame:
+    """Euclidean distance."""
+    # As the toolkits do: np.hypot rounds differently, which moves errors that lie exactly on a threshold.
+    with np.errstate(invalid="ignore"):
+        lengths: PerFrame = np.sqrt((a.x - b.x) ** 2 + (a.y - b.y) ** 2)
+    return lengths
 
 
 def centre_error(truth: Boxes, predicted: Boxes) -> PerFrame:
     """Distance of the centres in pixels."""
-    return _length(centres(predicted) - centres(truth))
+    return distance(centres(predicted), centres(truth))
 
 
-def normalised_centre_error(
-    truth: Boxes, predicted: Boxes, sizes: Float[np.ndarray, "frames 2"] | None = None
-) -> PerFrame:
+def normalised_centre_error(truth: Boxes, predicted: Boxes) -> PerFrame:
     """Distance of the centres in units of the annotated width and height (Müller et al., TrackingNet, ECCV 2018).
 
-    Each centre is divided before they are subtracted, as the toolkits do: the other order rounds ties differently.
-
-    Args:
-        truth: the annotation.
-        predicted: the track.
-        sizes: widths and heights to divide by; those of `truth` unless given.
+    Each centre is divided before they are subtracted, as most toolkits do: the other order rounds ties differently.
     """
-    divisors = truth[:, 2:] if sizes is None else sizes
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _length(centres(predicted) / divisors - centres(truth) / divisors)
+    sizes = truth[:, 2], truth[:, 3]
+    return distance(centres(predicted).scaled(*sizes), centres(truth).scaled(*sizes))
 
 
-def _length(vectors: Float[np.ndarray, "frames 2"]) -> PerFrame:
-    # As the toolkits do: np.hypot rounds differently, which moves errors that lie exactly on a threshold.
-    lengths: PerFrame = np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)
-    return lengths
+def scaled_centre_error(truth: Boxes, predicted: Boxes, widths: PerFrame, heights: PerFrame) -> PerFrame:
+    """Distance of the centres in units of `widths` and `heights`, subtracted before divided."""
+    wanted, found = centres(truth), centres(predicted)
+    offsets = Points(found.x - wanted.x, found.y - wanted.y).scaled(widths, heights)
+    return distance(offsets, Points(np.zeros(len(truth)), np.zeros(len(truth))))
+
+
+def unknown(boxes: Boxes) -> Bool[np.ndarray, "frames"]:
+    """Frames in which a number is NaN."""
+    return any_column(np.isnan(boxes))
+
+
+def any_column(mask: Bool[np.ndarray, "frames n"]) -> Bool[np.ndarray, "frames"]:
+    """Rows with a true value; numpy's own reduction over a few columns takes several times as long."""
+    return functools.reduce(np.logical_or, mask.T)
+
+
+def all_columns(mask: Bool[np.ndarray, "frames n"]) -> Bool[np.ndarray, "frames"]:
+    """Rows without a false value."""
+    return functools.reduce(np.logical_and, mask.T)

@@ -114,6 +114,8 @@ def repeat_last_good(
     predicted: Float[np.ndarray, "rows 4"], bad: Bool[np.ndarray, "rows"]
 ) -> Float[np.ndarray, "rows 4"]:
     """Boxes with every bad one replaced by the last one before it that is not; row 0 stays."""
+    if not bad.any():
+        return predicted
     rows = np.where(bad, 0, np.arange(len(predicted)))
     return predicted[np.maximum.accumulate(rows)]
 

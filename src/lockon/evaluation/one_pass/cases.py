@@ -60,7 +60,7 @@ def box_case(test_set: TestSet, sequence: TestSequence, tracker: str, run: Mappi
         truth=truth.boxes,
         track=track,
         visible=truth.visible,
-        benchmark=_benchmark(test_set, sequence),
+        benchmark=sequence.benchmark or test_set.name,
         label=label,
     )
     if not len(track.boxes):
@@ -96,8 +96,3 @@ def box_truth(test_set: TestSet, sequence: TestSequence) -> BoxTruth:
             f"{len(truth.visible)} flags of visibility; its files do not fit each other. Unpack the data set anew."
         )
     return truth
-
-
-def _benchmark(test_set: TestSet, sequence: TestSequence) -> str:
-    # In a set of several benchmarks, the prefix of a name says which it comes from.
-    return "uav123" if sequence.name.startswith("uav_") else test_set.name

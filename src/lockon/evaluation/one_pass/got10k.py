@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockon.evaluation.geometry import centre_error, centres, intersection_and_union
+from lockon.evaluation.geometry import centre_error, intersection_and_union, scaled_centre_error, unknown
 from lockon.evaluation.one_pass.base import Frames, RuleSet, start_as_annotated
 from lockon.evaluation.one_pass.cases import Case
 
@@ -16,15 +16,15 @@ def judge(case: Case) -> Frames:
     frames = min(len(case.truth), len(case.track.boxes))
     missing = len(case.truth) - frames
     truth, predicted = case.truth[:frames], start_as_annotated(case.truth, case.track.boxes[:frames])
-    known = ~np.isnan(truth).any(axis=1)
+    known = ~unknown(truth)
     truth, predicted = truth[known], predicted[known]
     intersection, union = intersection_and_union(truth, predicted)
-    # Subtracted before divided, unlike in the other toolkits: ties fall differently.
-    offsets = (centres(predicted) - centres(truth)) / np.maximum(truth[:, 2:], 1)
+    # Subtracted before divided, unlike in most toolkits: ties fall differently.
+    sizes = np.maximum(truth[:, 2], 1), np.maximum(truth[:, 3], 1)
     return Frames(
         overlaps=np.clip(intersection / (union + EPSILON), 0, 1),
         errors=centre_error(truth, predicted),
-        normalised_errors=np.sqrt((offsets**2).sum(axis=1)),
+        normalised_errors=scaled_centre_error(truth, predicted, *sizes),
         count=len(truth),
         remark=f"{missing} of {len(case.truth)} frames have no box; both were cut" if missing else None,
     )

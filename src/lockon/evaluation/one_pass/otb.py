@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockon.evaluation.geometry import Boxes, centre_error, normalised_centre_error, overlap
+from lockon.evaluation.geometry import (
+    Boxes,
+    all_columns,
+    any_column,
+    centre_error,
+    normalised_centre_error,
+    overlap,
+    unknown,
+)
 from lockon.evaluation.one_pass.base import Frames, RuleSet, repeat_last_good, start_as_annotated
 from lockon.evaluation.one_pass.cases import Case
 
@@ -23,10 +31,10 @@ def judge(case: Case) -> Frames:
 
 def compare(truth: Boxes, predicted: Boxes, count: int, remark: str | None) -> Frames:
     """Repair bad boxes, and compare; shares are of `count` frames."""
-    bad = ~np.isfinite(predicted).all(axis=1) | (predicted[:, 2:] <= 0).any(axis=1)
-    repaired = repeat_last_good(predicted, bad & ~np.isnan(truth).any(axis=1))
+    bad = any_column(~np.isfinite(predicted)) | any_column(predicted[:, 2:] <= 0)
+    repaired = repeat_last_good(predicted, bad & ~unknown(truth))
     repaired = start_as_annotated(truth, repaired)
-    valid = (truth > 0).all(axis=1)
+    valid = all_columns(truth > 0)
     return Frames(
         overlaps=np.where(valid, overlap(truth, repaired), -1.0),
         errors=np.where(valid, centre_error(truth, repaired), -1.0),

@@ -19,7 +19,7 @@ from lockon.evaluation.tracks import Track
 
 F_MEASURE = Measure(name="F", unit="share", meaning="best F over confidence, frames of all sequences in one pool")
 PLOT = Plot(
-    name="f1_prec_rec_plot",
+    name="precision_recall_plot",
     title="Precision and recall",
     x_label="Recall",
     y_label="Precision",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
-from lockon.evaluation.geometry import centres, overlap
+from lockon.evaluation.geometry import PerFrame, Points, all_columns, centres, distance, overlap
 from lockon.evaluation.one_pass.base import Frames, RuleSet
 from lockon.evaluation.one_pass.cases import Case
 
@@ -22,22 +21,19 @@ def judge(case: Case) -> Frames:
     frames = len(case.truth)
     kept = np.ones(frames, dtype=bool) if case.visible is None else case.visible
     truth, predicted = case.truth[kept], case.track.boxes[:frames][kept]
-    sizes = truth[:, 2:] + TINY
-    shown = (truth[:, 2:] > 0).all(axis=1)
+    sizes = truth[:, 2] + TINY, truth[:, 3] + TINY
+    shown = all_columns(truth[:, 2:] > 0)
     return Frames(
         overlaps=np.where(shown, overlap(truth, predicted), -1.0),
         errors=_errors(centres(truth), centres(predicted)),
-        normalised_errors=_errors(centres(truth) / sizes, centres(predicted) / sizes),
+        normalised_errors=_errors(centres(truth).scaled(*sizes), centres(predicted).scaled(*sizes)),
         count=frames,
     )
 
 
-def _errors(
-    truth: Float[np.ndarray, "frames 2"], predicted: Float[np.ndarray, "frames 2"]
-) -> Float[np.ndarray, "frames"]:
+def _errors(truth: Points, predicted: Points) -> PerFrame:
     # A centre that is not inside the positive quadrant means "not annotated", and is a hit.
-    known = (truth > 0).all(axis=1)
-    return np.where(known, np.sqrt(((predicted - truth) ** 2).sum(axis=1)), -1.0)
+    return np.where((truth.x > 0) & (truth.y > 0), distance(predicted, truth), -1.0)
 
 
 PYSOT = RuleSet(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from lockon.evaluation.assessment import Measure
-from lockon.evaluation.geometry import Boxes, centre_error, normalised_centre_error, overlap
+from lockon.evaluation.geometry import (
+    Boxes,
+    all_columns,
+    any_column,
+    centre_error,
+    normalised_centre_error,
+    overlap,
+    unknown,
+)
 from lockon.evaluation.one_pass.base import MEASURES, Frames, RuleSet, repeat_last_good, start_as_annotated
 from lockon.evaluation.one_pass.cases import Case
 
@@ -27,7 +35,7 @@ def judge(case: Case) -> Frames:
     predicted, remark = _repaired(case)
     truth = case.truth
     visible = np.ones(len(truth), dtype=bool) if case.visible is None else case.visible
-    valid = (truth > 0).all(axis=1) & visible
+    valid = all_columns(truth > 0) & visible
     overlaps = np.where(valid, overlap(truth, predicted), -1.0)
     # Errors of invalid frames are -1, within every threshold: of UAV123 in pixels, of all sets in target sizes.
     errors = np.where(valid, centre_error(truth, predicted), -1.0 if case.benchmark == "uav123" else np.inf)
@@ -63,23 +71,23 @@ def judge_valid_frames(case: Case) -> Frames:
 
 def _repaired(case: Case) -> tuple[Boxes, str | None]:
     predicted, truth = case.track.boxes, case.truth
-    bad = np.isnan(predicted).any(axis=1) | (predicted[:, 2:] < 0).any(axis=1)
+    bad = unknown(predicted) | any_column(predicted[:, 2:] < 0)
     if bad.any():
         raise case.error(
             f"has NaN or a negative size in frame {int(bad.argmax())} (from 0), which the rules 'pytracking' reject. "
             "Repeat the run, or use other rules."
         )
-    unknown = np.isnan(truth).any(axis=1)
-    if unknown.any() and case.benchmark in WITHOUT_NAN:
+    nowhere = unknown(truth)
+    if nowhere.any() and case.benchmark in WITHOUT_NAN:
         raise case.error(
-            f"cannot be scored: the annotation has NaN in frame {int(unknown.argmax())} (from 0), which the rules "
+            f"cannot be scored: the annotation has NaN in frame {int(nowhere.argmax())} (from 0), which the rules "
             f"'pytracking' reject on {case.benchmark}. Check the annotation, or use other rules."
         )
     if case.benchmark == "lasot":
         case.require_length("pytracking")
     frames = len(truth)
     predicted = predicted[:frames]
-    empty = (predicted[:, 2:] == 0).any(axis=1) & ~unknown[: len(predicted)]
+    empty = any_column(predicted[:, 2:] == 0) & ~nowhere[: len(predicted)]
     predicted = repeat_last_good(predicted, empty)
     missing = frames - len(predicted)
     predicted = np.concatenate([predicted, np.zeros((missing, 4))])

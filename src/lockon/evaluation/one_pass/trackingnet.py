@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lockon.evaluation.assessment import Measure
-from lockon.evaluation.geometry import centre_error, centres, intersection_and_union
+from lockon.evaluation.geometry import centre_error, intersection_and_union, scaled_centre_error
 from lockon.evaluation.one_pass.base import Curves, Frames, RuleSet, start_as_annotated
 from lockon.evaluation.one_pass.cases import Case
 
@@ -29,13 +29,12 @@ def judge(case: Case) -> Frames:
     intersection, union = intersection_and_union(truth, predicted)
     with np.errstate(divide="ignore", invalid="ignore"):
         overlaps = intersection / union
-        offsets = (centres(predicted) - centres(truth)) / truth[:, 2:]
     return Frames(
         overlaps=overlaps,
         errors=centre_error(truth, predicted),
-        normalised_errors=np.sqrt((offsets**2).sum(axis=1)),
+        normalised_errors=scaled_centre_error(truth, predicted, truth[:, 2], truth[:, 3]),
         count=frames,
-        extra={"Coverage": 100 * float((predicted.sum(axis=1) > 0).mean())},
+        extra={"Coverage": 100 * float((predicted @ np.ones(4) > 0).mean())},
         remark=f"{frames - rows} of {frames} frames have no box; they count as lost" if rows < frames else None,
     )
 
