@@ -21,7 +21,7 @@ _WHICH = ("test_set", "protocol", "rules", "tracker")
 
 
 def write_exports(assessments: Sequence[Assessment], origin: dict[str, str], folder: Path) -> list[Path]:
-    """Write `values.csv`, `sequences.csv`, `attributes.csv`, `curves.csv`, `exclusions.csv` and `report.json`.
+    """Write `report.json`, and `values`, `sequences`, `attributes`, `curves`, `comparisons` and `exclusions` as CSV.
 
     Args:
         assessments: what to write.
@@ -32,10 +32,14 @@ def write_exports(assessments: Sequence[Assessment], origin: dict[str, str], fol
         OutputError: a file cannot be written.
     """
     tables: dict[str, tuple[tuple[str, ...], Iterable[Row]]] = {
-        "values": ((*_WHICH, "measure", "unit", "value", "deviation", "runs"), _values(assessments)),
+        "values": ((*_WHICH, "measure", "unit", "value", "deviation", "low", "high", "runs"), _values(assessments)),
         "sequences": ((*_WHICH, "sequence", "frames", "measure", "value"), _by_sequence(assessments)),
         "attributes": ((*_WHICH, "attribute", "measure", "value"), _by_attribute(assessments)),
         "curves": ((*_WHICH, "plot", "x", "y"), _curves(assessments)),
+        "comparisons": (
+            (*_WHICH, "other", "measure", "difference", "low", "high", "probability"),
+            _pairs(assessments),
+        ),
         "exclusions": ((*_WHICH[:3], "sequence", "tracker", "reason"), _exclusions(assessments)),
     }
     paths = []
@@ -73,13 +77,14 @@ def _of(assessment: Assessment) -> tuple[str, str, str]:
 
 def _values(assessments: Sequence[Assessment]) -> Iterator[Row]:
     for assessment in assessments:
-        for tracker in assessment.trackers:
+        for one in assessment.trackers:
+            which = (*_of(assessment), one.tracker)
             for measure in assessment.measures:
-                value = tracker.values.get(measure.name)
-                deviation = tracker.deviations.get(measure.name)
-                yield (*_of(assessment), tracker.tracker, measure.name, measure.unit, value, deviation, tracker.runs)
-            if tracker.frames_per_second is not None:
-                yield (*_of(assessment), tracker.tracker, "FPS", "fps", tracker.frames_per_second, None, tracker.runs)
+                value, deviation = one.values.get(measure.name), one.deviations.get(measure.name)
+                low, high = one.intervals.get(measure.name, (None, None))
+                yield (*which, measure.name, measure.unit, value, deviation, low, high, one.runs)
+            if one.frames_per_second is not None:
+                yield (*which, "FPS", "fps", one.frames_per_second, None, None, None, one.runs)
 
 
 def _by_sequence(assessments: Sequence[Assessment]) -> Iterator[Row]:
@@ -104,6 +109,13 @@ def _curves(assessments: Sequence[Assessment]) -> Iterator[Row]:
             for name, curve in tracker.curves.items():
                 for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True):
                     yield (*_of(assessment), tracker.tracker, name, x, y)
+
+
+def _pairs(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for pair in assessment.comparisons:
+            which = (*_of(assessment), pair.tracker, pair.other, pair.measure)
+            yield (*which, pair.difference, *pair.interval, pair.probability)
 
 
 def _exclusions(assessments: Sequence[Assessment]) -> Iterator[Row]:

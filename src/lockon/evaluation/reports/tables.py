@@ -10,6 +10,8 @@ from itertools import pairwise
 from lockon.evaluation.assessment import Assessment, Comparison, Measure, TrackerAssessment
 from lockon.evaluation.reports.numbers import NONE, Mark, marks, ranked, shown
 
+_CERTAINTY = 0.001
+"""Probabilities nearer to 0 or 1 are not told apart."""
 FPS = Measure(name="FPS", unit="fps", meaning="frames per second of the tracker alone")
 
 
@@ -135,7 +137,15 @@ def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:
         title=f"{name} of the same results under each set of rules",
         columns=("Tracker", *(assessment.rules for assessment in assessments)),
         rows=_rows(trackers, columns),
+        notes=_sequence_counts(assessments),
     )
+
+
+def _sequence_counts(assessments: Sequence[Assessment]) -> tuple[str, ...]:
+    counts = {assessment.rules: len(assessment.sequences) for assessment in assessments}
+    if len(set(counts.values())) == 1:
+        return ()
+    return (f"Over unequal numbers of sequences: {', '.join(f'{rules} {count}' for rules, count in counts.items())}",)
 
 
 def comparison_table(assessment: Assessment) -> Table | None:
@@ -160,7 +170,7 @@ def verdicts(assessment: Assessment) -> list[str]:
     names = [tracker.tracker for tracker in ranking(assessment)]
     neighbours = [pairs[pair] for pair in pairwise(names) if pair in pairs]
     return [
-        f"{pair.tracker} is better than {pair.other} with probability {100 * pair.probability:.1f} % "
+        f"{pair.tracker} is better than {pair.other} with probability {_probability(pair.probability)} "
         f"({pair.measure} {_difference(pair)})"
         for pair in neighbours
     ]
@@ -215,7 +225,14 @@ def _difference(pair: Comparison) -> str:
 def _chance(chance: tuple[float, str] | None) -> Cell:
     if chance is None:
         return Cell(text=NONE)
-    return Cell(text=f"{100 * chance[0]:.1f} %", value=chance[0], note=chance[1])
+    return Cell(text=_probability(chance[0]), value=chance[0], note=chance[1])
+
+
+def _probability(share: float) -> str:
+    """In percent; a share of finitely many resampled test sets is never certain."""
+    if share > 1 - _CERTAINTY:
+        return f"> {100 * (1 - _CERTAINTY):g} %"
+    return f"< {100 * _CERTAINTY:g} %" if share < _CERTAINTY else f"{100 * share:.1f} %"
 
 
 def _cells(values: Sequence[float | None], measure: Measure) -> list[Cell]:

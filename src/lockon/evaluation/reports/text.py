@@ -20,7 +20,6 @@ _LATEX_SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
     "–": "--",
     "…": r"\dots{}",
     "±": r"$\pm$",

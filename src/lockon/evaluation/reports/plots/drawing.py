@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 ACCURACY, EXPECTED_OVERLAP = "Accuracy", "EAO"
 """Measures that have plots of their own."""
 ROBUSTNESS = ("R_S", "Robustness")
-"""What the A-R plot has along x, the first that is known and grows with robustness: the chance to survive a number of
-frames where trackers are started again (VOT2015 to 2019), the share of frames tracked where they are not (from 2020)."""
+"""What the A-R plot has along x, the first that is known and grows with robustness: the chance to survive some frames
+where trackers are started again (VOT2015 to 2019), the share of frames tracked where they are not (from 2020)."""
 
 
 def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
