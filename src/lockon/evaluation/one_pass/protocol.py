@@ -22,6 +22,7 @@ from lockon.evaluation.one_pass.rules import rule_set
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Results, Track
 
+ZERO = float(np.finfo(np.float64).eps)
 DEFAULT_RULES = {"trackingnet": "trackingnet"}
 """By test set; pytracking's for all others, as the papers of its trackers report them."""
 SUCCESS, PRECISION, NORM_PRECISION = (
@@ -73,7 +74,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         cases = [[box_case(test_set, sequence, tracker, run) for sequence in sequences] for run in runs]
         judged = [[_judge(chosen, case) for case in run] for run in cases]
         scores.append(_scores(chosen, tracker, cases, judged))
-        exclusions += _remarks(tracker, sequences, judged)
+        exclusions += _remarks(chosen, tracker, sequences, judged)
     pooled = any(F_MEASURE.name in each.overall for each in scores)
     return Assessment(
         test_set=test_set.name,
@@ -169,7 +170,7 @@ def _stack(
 ) -> Float[np.ndarray, "runs sequences thresholds"]:
     stacked = np.array(curves)
     if drop_zero:
-        stacked[:, stacked.sum(axis=(0, 2)) <= np.finfo(np.float64).eps] = np.nan
+        stacked[:, stacked.sum(axis=(0, 2)) <= ZERO] = np.nan
     return stacked
 
 
@@ -181,10 +182,20 @@ def _curve(
     return Curve(x=thresholds, y=100 * np.nanmean(shares, axis=(0, 1)), score=score)
 
 
-def _remarks(tracker: str, sequences: Sequence[TestSequence], judged: Sequence[Sequence[_Judged]]) -> list[Exclusion]:
-    return [
+def _remarks(
+    rules: RuleSet, tracker: str, sequences: Sequence[TestSequence], judged: Sequence[Sequence[_Judged]]
+) -> list[Exclusion]:
+    exclusions = [
         Exclusion(sequence=sequence.name, tracker=tracker, reason=each.remark)
         for run in judged
         for sequence, each in zip(sequences, run, strict=True)
         if each.remark
     ]
+    if rules.drops_zero_curves:
+        reason = "not a frame succeeds: left out of the mean of success"
+        exclusions += [
+            Exclusion(sequence=sequence.name, tracker=tracker, reason=reason)
+            for place, sequence in enumerate(sequences)
+            if all(run[place].curves.success.sum() <= ZERO for run in judged)
+        ]
+    return exclusions
