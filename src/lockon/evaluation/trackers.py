@@ -85,6 +85,15 @@ class FileTracker(Protocol):
 
 
 @runtime_checkable
+class Preparing(Protocol):
+    """A tracker that expects frames in another form, such as another order of channels; making it is not timed."""
+
+    def prepare(self, image: Image) -> Image:
+        """Bring an RGB frame into that form."""
+        ...
+
+
+@runtime_checkable
 class Closeable(Protocol):
     """A tracker that holds something which is to be given back after the last frame."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,12 @@ class State:
         """An independent copy, safe from later in-place steps."""
         tensors, meta = self._flatten()
         return self._restore({name: tensor.clone() for name, tensor in tensors.items()}, meta)
+
+    def keep(self, targets: Sequence[int]) -> State:
+        """The state of some of the targets, numbered from 0, in this order; the others are followed no further."""
+        tensors, meta = self._flatten()
+        chosen = {name: tensor[torch.tensor(targets, device=tensor.device)] for name, tensor in tensors.items()}
+        return replace(self._restore(chosen, meta), seeds=tuple(self.seeds[target] for target in targets))
 
     def to(self, device: torch.device | str) -> State:
         """The same state with its learned tensors on another device.

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from lockon.data.testsets.base import TestSequence
 from lockon.errors import TrackerError
-from lockon.evaluation.trackers import Closeable, FileTracker, MeasuredTracker, Observation
+from lockon.evaluation.trackers import Closeable, FileTracker, MeasuredTracker, Observation, Preparing
+from lockon.images import Image
 from lockon.regions import Region
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class TimedFollower:
             path = self._sequence.frame_paths[frame]
             observation, seconds = self._timed(lambda: tracker.start_file(path, region))
         else:
-            image = self._sequence.frame(frame)
+            image = self._image(frame)
             observation, seconds = self._timed(lambda: tracker.start(image, region))
         return Timed(_checked(Observation(region, present=True) if observation is None else observation), seconds)
 
@@ -85,9 +86,13 @@ class TimedFollower:
             path = self._sequence.frame_paths[frame]
             observation, seconds = self._timed(lambda: tracker.step_file(path))
         else:
-            image = self._sequence.frame(frame)
+            image = self._image(frame)
             observation, seconds = self._timed(lambda: tracker.step(image))
         return Timed(_checked(observation), seconds)
+
+    def _image(self, frame: int) -> Image:
+        image = self._sequence.frame(frame)
+        return self._tracker.prepare(image) if isinstance(self._tracker, Preparing) else image
 
     def _timed(self, call: Callable[[], T]) -> tuple[T, float]:
         begin = self._clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -210,7 +211,9 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def provenance_of(tracker: TrackerSpec, protocol: str, real_time: RealTime | None) -> dict[str, Any]:
     """What a result depends on, as its record keeps it."""
     camera = None if real_time is None else {"fps": real_time.fps, "grace": real_time.grace}
-    return {**tracker.provenance, "protocol": protocol, "real_time": camera}
+    # As a record gives it back: with lists for tuples, and text for keys.
+    plain: dict[str, Any] = json.loads(json.dumps({**tracker.provenance, "protocol": protocol, "real_time": camera}))
+    return plain
 
 
 def check_inputs(trackers: Sequence[TrackerSpec], test_sets: Sequence[TestSet]) -> None:

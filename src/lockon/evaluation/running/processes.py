@@ -17,13 +17,11 @@ from lockon.errors import DataError, TrackerError
 from lockon.evaluation.running.environment import describe_environment, thread_limit, threads_each
 from lockon.evaluation.running.jobs import Batch, Job
 from lockon.evaluation.running.workers import (
-    ATTEMPTS,
     Advanced,
+    Deaths,
     Event,
-    Failed,
     FrameCounter,
     Problem,
-    Retried,
     ShouldStop,
     alone,
     attempt,
@@ -68,9 +66,9 @@ class Processes:
         self._threads = threads or threads_each(processes)
 
     def run(self, batches: Sequence[Batch], should_stop: ShouldStop) -> Iterator[Event]:
-        """See `Workers`; jobs whose process dies are begun again up to `ATTEMPTS` times."""
+        """See `Workers`; jobs whose process dies are begun again up to three times."""
         waiting = deque(batches)
-        deaths: dict[int, int] = {}
+        deaths = Deaths()
         workers: list[_Worker] = []
         try:
             while True:
@@ -79,6 +77,7 @@ class Processes:
                 busy = {worker.connection: worker for worker in workers if worker.batch is not None}
                 if not busy:
                     return
+                yield Advanced(frames=0)  # so that whoever listens can look about, too
                 for connection in wait(list(busy), timeout=POLL):
                     assert isinstance(connection, Connection), "that is what was waited for"
                     worker = busy[connection]
@@ -99,30 +98,22 @@ class Processes:
             workers.append(_Worker(multiprocessing.get_context("spawn")))
         return workers[-1]
 
-    def _hear(self, worker: _Worker, waiting: deque[Batch], deaths: dict[int, int]) -> Iterator[Event]:
+    def _hear(self, worker: _Worker, waiting: deque[Batch], deaths: Deaths) -> Iterator[Event]:
         batch = worker.batch
         assert batch is not None, "only busy workers are listened to"
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
-            yield from _after_death(batch, worker.bury(), waiting, deaths)
+            again, events = deaths.of(batch, worker.bury())
+            waiting.extendleft(again)
+            yield from events
             return
         if isinstance(message, _Frames):
             yield Advanced(frames=message.count)
             return
         worker.batch = None
         yield from conclusions(batch, message.answer, message.environment)
-        waiting.extendleft(reversed(alone(batch, message.answer)))
-
-
-def _after_death(batch: Batch, how: str, waiting: deque[Batch], deaths: dict[int, int]) -> Iterator[Failed | Retried]:
-    for job in batch:
-        deaths[id(job)] = deaths.get(id(job), 0) + 1
-        if deaths[id(job)] < ATTEMPTS:
-            waiting.appendleft((job,))
-            yield Retried(job=job, problem=how)
-        else:
-            yield Failed(job=job, problem=f"{how}, {ATTEMPTS} times in a row")
+        waiting.extendleft(alone(batch, message.answer))
 
 
 class _Worker:

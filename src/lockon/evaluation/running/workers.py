@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from lockon.errors import LockonError
 from lockon.evaluation.running.environment import describe_environment
 from lockon.evaluation.running.jobs import Batch, Job, run_batch
-from lockon.evaluation.store import Outcome
+from lockon.evaluation.store import Outcome, ResultKey
 
 ATTEMPTS = 3
 """Times that a job is begun whose worker died under it."""
@@ -112,6 +113,26 @@ def conclusions(
     else:
         for job in batch:
             yield Retried(job=job, problem=f"failed together with others, is tried alone: {answer.message}")
+
+
+class Deaths:
+    """Counts how often jobs were lost together with who did them."""
+
+    def __init__(self) -> None:
+        self._count: Counter[ResultKey] = Counter()
+
+    def of(self, batch: Batch, how: str) -> tuple[list[Batch], list[Failed | Retried]]:
+        """The jobs of a lost batch that are to be begun again, each by itself, and what to tell of all."""
+        again: list[Batch] = []
+        events: list[Failed | Retried] = []
+        for job in batch:
+            self._count[job.key] += 1
+            if self._count[job.key] < ATTEMPTS:
+                again.append((job,))
+                events.append(Retried(job=job, problem=how))
+            else:
+                events.append(Failed(job=job, problem=f"{how}, {ATTEMPTS} times in a row"))
+        return again, events
 
 
 def alone(batch: Batch, answer: Sequence[Outcome] | Problem) -> list[Batch]:
