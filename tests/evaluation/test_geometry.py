@@ -1,7 +1,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockon.evaluation.geometry import (
@@ -59,6 +59,7 @@ def test_order_of_division_decides_ties_as_in_the_toolkits():
 box = st.tuples(st.floats(-50, 400), st.floats(-50, 400), st.floats(1, 90), st.floats(1, 90))
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(box, min_size=1), st.lists(box, min_size=1))
 def test_overlap_is_symmetric_bounded_and_scales(first, second):
     count = min(len(first), len(second))

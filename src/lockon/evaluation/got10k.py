@@ -15,7 +15,7 @@ from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import UnknownNameError
 from lockon.evaluation.aggregation import Aggregation, Scores
 from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
-from lockon.evaluation.geometry import Boxes, PerFrame, intersection_and_union
+from lockon.evaluation.geometry import Boxes, PerFrame, intersection_and_union, unknown
 from lockon.evaluation.one_pass.cases import Case, box_case, box_truth
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Results
@@ -91,9 +91,9 @@ def counted_overlaps(
     boxes = case.track.boxes
     if len(boxes) != len(case.truth):
         raise case.error(f"has {len(boxes)} boxes for {len(case.truth)} frames. Delete it and repeat the run.")
-    unknown = np.isnan(boxes).any(axis=1)
-    if unknown.any():
-        raise case.error(f"has NaN in frame {int(unknown.argmax())} (from 0), which GOT-10k rejects. Repeat the run.")
+    bad = unknown(boxes)
+    if bad.any():
+        raise case.error(f"has NaN in line {int(bad.argmax()) + 1}, which GOT-10k rejects. Repeat the run.")
     intersection, union = intersection_and_union(_clip(boxes, image_size), _clip(case.truth, image_size))
     overlaps: PerFrame = np.clip(intersection / (union + EPSILON), 0, 1)
     counted = np.ones(len(boxes), dtype=bool) if cover is None else cover > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool
 
 from lockon.evaluation.assessment import Measure
 from lockon.evaluation.geometry import (
@@ -74,14 +75,14 @@ def _repaired(case: Case) -> tuple[Boxes, str | None]:
     bad = unknown(predicted) | any_column(predicted[:, 2:] < 0)
     if bad.any():
         raise case.error(
-            f"has NaN or a negative size in frame {int(bad.argmax())} (from 0), which the rules 'pytracking' reject. "
+            f"has NaN or a negative size in {_place(bad)}, which the rules 'pytracking' reject. "
             "Repeat the run, or use other rules."
         )
     nowhere = unknown(truth)
     if nowhere.any() and case.benchmark in WITHOUT_NAN:
         raise case.error(
-            f"cannot be scored: the annotation has NaN in frame {int(nowhere.argmax())} (from 0), which the rules "
-            f"'pytracking' reject on {case.benchmark}. Check the annotation, or use other rules."
+            f"cannot be scored: the annotation has NaN in {_place(nowhere)}, which the rules 'pytracking' reject "
+            f"on {case.benchmark}. Check the annotation, or use other rules."
         )
     if case.benchmark == "lasot":
         case.require_length("pytracking")
@@ -93,6 +94,11 @@ def _repaired(case: Case) -> tuple[Boxes, str | None]:
     predicted = np.concatenate([predicted, np.zeros((missing, 4))])
     remark = f"{missing} of {frames} frames have no box; they count as lost" if missing else None
     return start_as_annotated(truth, predicted), remark
+
+
+def _place(frames: Bool[np.ndarray, "frames"]) -> str:
+    first = int(frames.argmax())
+    return f"frame {first} (line {first + 1})"
 
 
 PYTRACKING = RuleSet(
