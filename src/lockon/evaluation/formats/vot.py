@@ -1,8 +1,8 @@
 """Raw files of the VOT challenges, short-term with resets, multi-start, and long-term.
 
-One line a frame: a region, or a code (0 skipped, 1 start, 2 failure). Toolkits of all years, PySOT and got10k
-agree on `TRACKER/EXPERIMENT/SEQUENCE/SEQUENCE_NUMBER.txt`, where the number is that of the repetition (three digits)
-or the frame the run starts in (eight).
+One line a frame: a region, or a code (0 skipped, 1 start, 2 failure); or a file as in `vot_binary`.
+Toolkits of all years, PySOT and got10k agree on `TRACKER/EXPERIMENT/SEQUENCE/SEQUENCE_NUMBER.txt`; the number is
+that of the repetition (three digits) or the frame the run starts in (eight).
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from jaxtyping import Float
 from lockon.data.datasets.layout import subfolders
 from lockon.data.testsets.base import TestSequence
 from lockon.errors import DataError
-from lockon.evaluation.formats.base import ResultFile, result_texts
+from lockon.evaluation.formats.base import ResultFile, files_in, result_texts
 from lockon.evaluation.formats.text import REMEDY, read_rows, result_lines
+from lockon.evaluation.formats.vot_binary import read_binary
 from lockon.evaluation.tracks import Code, RegionTrack
 from lockon.regions import Region, parse_region
 
 _REPETITION, _ANCHOR = re.compile(r"(.+)_(\d{3})"), re.compile(r"(.+)_(\d{8})")
 EXPERIMENTS = {"vot_supervised": "baseline", "vot_multistart": "baseline", "vot_longterm": "longterm"}
 """The folder of a protocol's main experiment."""
+BINARY = ".bin"
 _CODES = {str(code.value): code for code in Code}
 
 
@@ -52,7 +54,7 @@ def _files(
     for folder in (root, *subfolders(root)):
         for experiment in experiments:
             for inner in subfolders(folder / experiment):
-                for path in result_texts(inner):
+                for path in (*result_texts(inner), *files_in(inner, BINARY)):
                     match = numbered.fullmatch(path.stem)
                     if match and match[1] == inner.name:
                         yield folder.resolve().name, path, match
@@ -64,14 +66,17 @@ def read_vot(file: ResultFile, _sequence: TestSequence) -> RegionTrack:
     Raises:
         DataError: the file is empty, or a line is no region.
     """
-    lines = result_lines(file.path)
-    regions = tuple(_region(line, file.path, number) for number, line in enumerate(lines, start=1))
+    regions = read_binary(file.path) if file.path.suffix == BINARY else _read_text(file.path)
     return RegionTrack(
         regions=regions,
         scores=_values(file, "confidence", len(regions)),
         seconds=_seconds(file, len(regions)),
         path=file.path,
     )
+
+
+def _read_text(path: Path) -> tuple[Region | Code, ...]:
+    return tuple(_region(line, path, number) for number, line in enumerate(result_lines(path), start=1))
 
 
 def _region(line: str, path: Path, number: int) -> Region | Code:
