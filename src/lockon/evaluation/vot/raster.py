@@ -77,11 +77,11 @@ def toolkit_overlaps(a: Sequence[Region], b: Sequence[Region], bounds: Bounds | 
     Raises:
         DataError: a region has coordinates that are no positions in an image.
     """
-    kinds: dict[tuple[Overlaps, type, type], list[int]] = {}
+    groups: dict[tuple[Overlaps, int, int], list[int]] = {}
     for index, (first, second) in enumerate(zip(a, b, strict=True)):
-        kinds.setdefault((_rule_for(first, second), type(first), type(second)), []).append(index)
+        groups.setdefault((_rule_for(first, second), _corner_count(first), _corner_count(second)), []).append(index)
     overlaps = np.zeros(len(a))
-    for (rule, *_), indices in kinds.items():
+    for (rule, *_), indices in groups.items():
         overlaps[indices] = rule([a[index] for index in indices], [b[index] for index in indices], bounds)
     return overlaps
 
@@ -91,6 +91,10 @@ def is_empty(region: Region) -> bool:
     if isinstance(region, MaskRegion):
         return not region.pixels.any()
     return isinstance(region, Box) and not (region.w > 0 and region.h > 0)
+
+
+def _corner_count(region: Region) -> int:
+    return len(region.points) if isinstance(region, Polygon) else 0
 
 
 def _rule_for(a: Region, b: Region) -> Overlaps:
@@ -112,45 +116,74 @@ def _overlaps_with_nothing(
 def _overlaps_of_boxes(
     a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
 ) -> Float[np.ndarray, "frames"]:
-    (low_a, high_a), (low_b, high_b) = _windows(a, bounds), _windows(b, bounds)
+    window = _Windows.around(a, b, bounds)
+    (low_a, high_a), (low_b, high_b) = _box_corners(a, window), _box_corners(b, window)
     intersection = (np.minimum(high_a, high_b) - np.maximum(low_a, low_b)).clip(min=0).prod(axis=1)
-    union = sum((high - low).clip(min=0).prod(axis=1) for low, high in ((low_a, high_a), (low_b, high_b)))
-    return intersection / np.maximum(union - intersection, 1)
+    union = (high_a - low_a).clip(min=0).prod(axis=1) + (high_b - low_b).clip(min=0).prod(axis=1) - intersection
+    return intersection / np.maximum(union, 1)
 
 
 def _overlaps_with_polygons(
     a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
 ) -> Float[np.ndarray, "frames"]:
-    (low_a, high_a), (low_b, high_b) = _windows(a, bounds), _windows(b, bounds)
-    low = np.minimum(low_a, low_b)
-    sizes = (np.maximum(high_a, high_b) - low).clip(min=0)
-    return _overlaps_of_rows(_shapes(a, low), _shapes(b, low), sizes)
+    window = _Windows.around(a, b, bounds)
+    return _overlaps_of_rows(_shapes(a, window), _shapes(b, window), window.sizes)
 
 
 def _overlaps_with_masks(
     a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None
 ) -> Float[np.ndarray, "frames"]:
-    (low_a, high_a), (low_b, high_b) = _windows(a, bounds), _windows(b, bounds)
-    lows, highs = np.minimum(low_a, low_b), np.maximum(high_a, high_b)
     overlaps = np.zeros(len(a))
-    for index, (first, second, low, high) in enumerate(zip(a, b, lows, highs, strict=True)):
-        one, other = _painted(first, low, high), _painted(second, low, high)
+    for index, (first, second) in enumerate(zip(a, b, strict=True)):
+        window = _Windows.around([first], [second], bounds)
+        one, other = _painted(first, window), _painted(second, window)
         overlaps[index] = np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1)
     return overlaps
 
 
-def _painted(
-    region: Region, low: Int[np.ndarray, "2"], high: Int[np.ndarray, "2"]
-) -> Bool[np.ndarray, "height width"]:
-    width, height = (int(side) for side in (high - low).clip(min=0))
-    pixels = np.zeros((height, width), dtype=np.bool_)
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """The pixels around two regions, inside the image, of every frame."""
+
+    low: Int[np.ndarray, "frames 2"]
+    high: Int[np.ndarray, "frames 2"]
+    """The first column and row beyond."""
+
+    @classmethod
+    def around(cls, a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None) -> _Windows:
+        corners = np.array([[_pixel_corners(region) for region in regions] for regions in (a, b)])
+        low, high = corners[:, :, 0].min(axis=0), corners[:, :, 1].max(axis=0)
+        return cls(low, high) if bounds is None else cls(low.clip(min=0), high.clip(max=bounds))
+
+    @property
+    def sizes(self) -> Int[np.ndarray, "frames 2"]:
+        """Widths and heights."""
+        return (self.high - self.low).clip(min=0)
+
+
+def _box_corners(
+    regions: Sequence[Region], window: _Windows
+) -> tuple[Int[np.ndarray, "frames 2"], Int[np.ndarray, "frames 2"]]:
+    """First pixel of each box, and the first beyond, cut off at the window.
+
+    In images without known borders, a window that begins left of or above the image cuts boxes (and nothing else) off
+    by as much at its other end: so the toolkit counts.
+    """
+    corners = np.array([_pixel_corners(region) for region in regions])
+    end = window.high + window.low.clip(max=0)
+    return np.maximum(corners[:, 0], window.low), np.minimum(corners[:, 1], end)
+
+
+def _painted(region: Region, window: _Windows) -> Bool[np.ndarray, "height width"]:
+    width, height = (int(side) for side in window.sizes[0])
     if isinstance(region, MaskRegion):
-        left, top = region.left - int(low[0]), region.top - int(low[1])
+        pixels = np.zeros((height, width), dtype=np.bool_)
+        left, top = region.left - int(window.low[0, 0]), region.top - int(window.low[0, 1])
         shown = region.pixels[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
         pixels[max(top, 0) : max(top, 0) + shown.shape[0], max(left, 0) : max(left, 0) + shown.shape[1]] = shown
         return pixels
     rows = _Rows(np.zeros(height, dtype=np.int64), np.arange(height), np.full(height, width))
-    starts, ends = _shapes([region], low[None]).runs(rows)
+    starts, ends = _shapes([region], window).runs(rows)
     columns = np.arange(width)
     return ((starts[..., None] <= columns) & (columns <= ends[..., None])).any(axis=1)
 
@@ -190,8 +223,9 @@ class _Boxes:
 class _Polygons:
     corners: Float[np.ndarray, "frames corners 2"]
     """Whole numbers."""
-    fills_last_point: bool = False
-    """Whether a point that ends a row is painted (Python toolkit)."""
+    by_toolkit: bool = False
+    """The Python toolkit also counts a horizontal edge, as a crossing at its end, and paints a point that ends a row;
+    the C code does neither."""
 
     def runs(self, rows: _Rows) -> tuple[Int[np.ndarray, "rows runs"], Int[np.ndarray, "rows runs"]]:
         """Walk along the crossings of each row with the edges.
@@ -206,7 +240,7 @@ class _Polygons:
         for index in range(starts.shape[1]):
             here = (position == index) & (index + 1 < count)
             skips = crossings[:, index] == crossings[:, index + 1]
-            if self.fills_last_point:
+            if self.by_toolkit:
                 skips &= index + 2 < count
             fills = here & ~skips
             position += here * np.where(skips, 1, 2)
@@ -221,7 +255,9 @@ class _Polygons:
         run, rise = ((np.roll(values, 1, axis=1) - values)[rows.frame] for values in (x, y))
         x_from, y_from = x[rows.frame], y[rows.frame]
         offset = rows.y[:, None] - y_from
-        crossed = (rise != 0) & (np.minimum(rise, 0) <= offset) & (offset <= np.maximum(rise, 0))
+        crossed = (np.minimum(rise, 0) <= offset) & (offset <= np.maximum(rise, 0))
+        if not self.by_toolkit:
+            crossed &= rise != 0
         columns = np.trunc(x_from + offset / np.where(rise == 0, 1, rise) * run).astype(np.int64)
         return np.sort(np.where(crossed, columns, np.iinfo(np.int64).max), axis=1), crossed.sum(axis=1)
 
@@ -277,17 +313,8 @@ def _bounding_boxes(
     return low.astype(np.float64).clip(0, limit), high.astype(np.float64).clip(0, limit)
 
 
-def _windows(
-    regions: Sequence[Region], bounds: Bounds | None
-) -> tuple[Int[np.ndarray, "frames 2"], Int[np.ndarray, "frames 2"]]:
-    """First pixel of each region, and the first beyond, inside the image; beyond ≤ first where there is none."""
-    low, high = np.empty((2, len(regions), 2), dtype=np.int64)
-    for index, region in enumerate(regions):
-        low[index], high[index] = _pixel_window(region)
-    return (low, high) if bounds is None else (low.clip(min=0), high.clip(max=bounds))
-
-
-def _pixel_window(region: Region) -> tuple[tuple[int, int], tuple[int, int]]:
+def _pixel_corners(region: Region) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The first pixel, and the first beyond the last."""
     if isinstance(region, MaskRegion):
         height, width = region.pixels.shape
         return (region.left, region.top), (region.left + width, region.top + height)
@@ -304,12 +331,13 @@ def _pixel(value: float) -> int:
     return round(value)
 
 
-def _shapes(regions: Sequence[Region], origin: Int[np.ndarray, "frames 2"]) -> _Shapes:
+def _shapes(regions: Sequence[Region], window: _Windows) -> _Shapes:
     """Boxes, or polygons, by the rule of the Python toolkit."""
     if isinstance(regions[0], Box):
-        low, high = _windows(regions, None)
-        return _Boxes(low - origin, high - origin)
-    return _Polygons(np.rint(_corners(regions, np.float64)) - origin[:, None], fills_last_point=True)
+        low, high = _box_corners(regions, window)
+        return _Boxes(low - window.low, high - window.low)
+    corners = np.rint(_corners(regions, np.float64)) - window.low[:, None]
+    return _Polygons(corners, by_toolkit=True)
 
 
 def _round_half_away(values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
