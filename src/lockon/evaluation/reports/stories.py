@@ -167,5 +167,4 @@ def _fitted(boxes: Boxes, frames: int) -> Boxes:
 
 
 def _empty_as_nan(boxes: Boxes) -> Boxes:
-    without_area = ~(boxes[:, 2:] > 0).all(axis=1)
-    return np.where(without_area[:, None], np.nan, boxes)
+    return np.where((boxes[:, 2:3] > 0) & (boxes[:, 3:4] > 0), boxes, np.nan)

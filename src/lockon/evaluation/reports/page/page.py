@@ -104,10 +104,15 @@ def _section(part: Part, styles: Mapping[str, Style]) -> str:
 def _choice(part: Part) -> str:
     buttons = "".join(
         f'<button type="button" aria-pressed="{str(number == 0).lower()}" '
-        f'data-shows="{anchor("rules", part.title, one.rules)}">{escape(one.rules)}</button>'
+        f'data-shows="{anchor("rules", part.title, one.rules)}">{escape(_label(one, part))}</button>'
         for number, one in enumerate(part.assessments)
     )
     return f'<div class="tools choice">Rules of {buttons}</div>\n'
+
+
+def _label(assessment: Assessment, part: Part) -> str:
+    usual = assessment.protocol == part.assessments[0].protocol
+    return assessment.rules if usual else f"{assessment.rules} ({assessment.protocol})"
 
 
 def _under_rules(part: Part, assessment: Assessment, styles: Mapping[str, Style], *, hidden: bool) -> str:

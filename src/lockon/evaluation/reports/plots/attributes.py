@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def attribute_radar(assessment: Assessment, styles: Mapping[str, Style]) -> Figu
     angles = np.linspace(0, 2 * np.pi, len(by_attribute), endpoint=False)
     width, height = line_plot_size(len(trackers))
     figure = new_figure(width + 0.6, max(height, 4.8))
-    axes = new_axes(figure, f"{measure.name} [mean over attributes]", projection="polar")
+    axes: Any = new_axes(figure, f"{measure.name} [mean over attributes]", projection="polar")
     axes.set_theta_offset(np.pi / 2)
     axes.set_theta_direction(-1)
     handles = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,19 +56,16 @@ def require_matplotlib() -> None:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure; sizes in inches."""
     require_matplotlib()
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_SETTINGS):
+    with _house_style():
         return Figure(figsize=(width, height), layout="constrained")
 
 
 def new_axes(figure: Figure, title: str, *position: int, **options: Any) -> Axes:
     """Axes with a title and a quiet grid behind the data."""
-    from matplotlib import rc_context
-
-    with rc_context(_SETTINGS):
-        axes = figure.add_subplot(*position, **options)
+    with _house_style():
+        axes: Axes = figure.add_subplot(*position, **options)
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=10)
     axes.set_axisbelow(True)
     axes.grid(visible=True)
@@ -88,9 +86,7 @@ def add_legend(axes: Axes, handles: Sequence[Any], labels: Sequence[str], *, gap
         labels: what it says.
         gap: between axes and legend, in widths of the axes.
     """
-    from matplotlib import rc_context
-
-    with rc_context(_SETTINGS):
+    with _house_style():
         axes.legend(
             handles, labels, loc="upper left", bbox_to_anchor=(1 + gap, 1.0), borderaxespad=0, handlelength=2.6
         )
@@ -104,10 +100,8 @@ def short(label: str) -> str:
 
 def svg_text(figure: Figure, salt: str) -> str:
     """A figure as SVG. The same figure and salt give the same text, and another salt gives other identifiers."""
-    from matplotlib import rc_context
-
     file = io.StringIO()
-    with rc_context({**_SETTINGS, "svg.hashsalt": salt}):
+    with _house_style(salt):
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()
 
@@ -118,11 +112,16 @@ def save(figure: Figure, path: Path) -> str:
     Raises:
         OutputError: a file cannot be written.
     """
-    from matplotlib import rc_context
-
-    text = svg_text(figure, path.name)
+    text = svg_text(figure, "/".join(path.parts[-3:]))
     with replacing(path.with_name(f"{path.name}.svg")) as part:
         part.write_text(text, encoding="utf-8")
-    with replacing(path.with_name(f"{path.name}.png")) as part, rc_context(_SETTINGS):
+    with replacing(path.with_name(f"{path.name}.png")) as part, _house_style():
         figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None})
     return text
+
+
+def _house_style(salt: str | None = None) -> AbstractContextManager[None]:
+    from matplotlib import rc_context
+
+    settings: Any = {**_SETTINGS, "svg.hashsalt": salt}
+    return rc_context(settings)

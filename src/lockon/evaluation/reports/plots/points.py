@@ -11,7 +11,7 @@ import numpy as np
 from lockon.evaluation.assessment import Assessment, Measure
 from lockon.evaluation.reports.numbers import in_legend, ranked, shown
 from lockon.evaluation.reports.plots.canvas import add_legend, line_plot_size, new_axes, new_figure, short
-from lockon.evaluation.reports.plots.styles import Style
+from lockon.evaluation.reports.plots.styles import INK, Style
 from lockon.evaluation.reports.tables import mean_of_known, ranking
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def scatter(
     axes.set(xlabel=x_label, ylabel=y_label)
     if x_log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     handles = []
     for name, (x, y) in points.items():
         (handle,) = axes.plot(x, y, linestyle="", marker=styles[name].marker, color=styles[name].colour, markersize=9)
@@ -123,7 +123,9 @@ def sequence_map(assessment: Assessment, measure: Measure) -> Figure:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    figure.colorbar(picture, ax=axes, shrink=min(1, 4 / (row * len(names))), pad=0.02)
+    bar = figure.colorbar(picture, ax=axes, shrink=min(1, 4 / (row * len(names))), pad=0.02)
+    bar.ax.tick_params(color=INK, labelcolor=INK, labelsize=8)
+    bar.outline.set(visible=False)
     if len(names) <= _MOST_NUMBERED:
         _write_numbers(figure, values[order], measure)
     return figure
