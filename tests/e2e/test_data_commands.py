@@ -1,4 +1,4 @@
-"""`lockon data`: check, pack, synthetic."""
+"""`lockon data`: list, check, pack, synthetic, benchmark."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from data.datasets.layouts import make_davis, make_lasot
+from data.testsets.whole_sets import boxes_file, images, make_otb
 from lockon.data.datasets.folders import open_folder
 from lockon.data.datasets.shards import open_shards
 from lockon.data.sequences import find_sequences
@@ -36,7 +37,7 @@ def mine(lockon, clip):
     return folder
 
 
-@pytest.mark.parametrize("command", ["check", "pack", "synthetic"])
+@pytest.mark.parametrize("command", ["list", "check", "pack", "synthetic", "benchmark"])
 def test_every_command_explains_itself_with_an_example(lockon, command):
     outcome = lockon("data", command, "--help")
     assert f"For example: `lockon data {command}" in re.sub(r"[│\s]+", " ", outcome.out)
@@ -215,3 +216,46 @@ def test_synthetic_sequences_are_written_in_our_layout(lockon):
     assert len(find_sequences(Path("made"))) == 2
     assert "exists already" in lockon("data", "synthetic", "made", "--seed", 4).err
     assert "--count 1" in lockon("data", "synthetic", "x", "--count", 0).err
+
+
+def test_a_test_set_is_compared_with_its_counts(lockon):
+    make_otb(Path("OTB"))
+    images(Path("OTB/Biker/img"), range(1, 143), 4)
+    outcome = lockon("data", "check", "OTB", "--as", "otb100", "--out", "here")
+    assert (outcome.status, outcome.err) == (1, "")
+    assert re.search(r"sequences +100 of 100; 1 with images", outcome.out)
+    assert re.search(r"frames +59,040 of 59,040", outcome.out)
+    assert "error: no images, 99×" in outcome.out
+    assert json.loads(Path("here/otb100_check.json").read_text())["expected_frames"] == 59_040
+    assert Image.open("here/otb100_check.png").width > 1000
+    boxes_file(Path("OTB/Biker/groundtruth_rect.txt"), 3)
+    outcome = lockon("data", "check", "OTB", "--as", "otb100")
+    assert "error: left out, 1×\n  'OTB/Biker/groundtruth_rect.txt' has 3 boxes" in outcome.out
+    assert "99 sequences can be used; OTB-100 has 100" in outcome.out
+    assert "frames with boxes" not in outcome.out  # no image is left
+
+
+def test_data_sets_are_listed_and_found(lockon):
+    outcome = lockon("data", "list")
+    assert outcome.status == 0
+    assert re.search(r"otb100 +OTB-100 +100 +59,040 +one_pass", outcome.out)
+    assert re.search(r"got10k +train, val", outcome.out)
+    make_otb(Path("all/OTB"), "Biker", "Bird1")
+    make_lasot(Path("all/LaSOT"))
+    outcome = lockon("data", "list", "all")
+    assert re.search(r"all/OTB +otb100 +2 of 100 +550 of 59,040 +0", outcome.out)
+    assert re.search(r"all/LaSOT +lasot \(to train\)", outcome.out)
+    assert "vot2018" not in outcome.out
+    Path("none").mkdir()
+    assert "no data set of a known layout" in lockon("data", "list", "none").out
+    assert "there is no folder 'nowhere'" in lockon("data", "list", "nowhere").err
+
+
+def test_the_synthetic_test_set_is_made_and_checked(lockon):
+    outcome = lockon("data", "benchmark", "made", "--count", 2, "--length", 2)
+    assert (outcome.status, outcome.err, outcome.out) == (0, "", "made\n")
+    outcome = lockon("data", "check", "made", "--as", "synthetic", "--split", "test")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert re.search(r"sequences +2; 2 with images", outcome.out)
+    assert "made otherwise" in lockon("data", "benchmark", "made", "--count", 3, "--length", 2).err
+    assert "--length 2" in lockon("data", "benchmark", "x", "--length", 1).err

@@ -51,8 +51,8 @@ class _Source:
             raise DataError(f"there is no folder '{root}'. Check the path.")
         if self.as_name == "synthetic":
             raise DataError(
-                "the synthetic world is endless. Write some of it first: `lockon data synthetic OUT`. A test set that "
-                "`lockon data benchmark OUT` made is checked with --split test."
+                "the synthetic world is endless. Write some of it first: `lockon data synthetic OUT`. "
+                "A test set that `lockon data benchmark OUT` made is checked with --split test."
             )
         name = self.as_name or detect_dataset(root)
         if name is None:
@@ -93,13 +93,11 @@ class DataCheck(_Source):
         dataset = self._open()
         with progress_bar("checking") as progress:
             report = check_dataset(dataset, all_images=self.all_images, progress=progress)
-        picture, record = write_check(dataset, report.as_plain(), out)
         print_summary(_summary(report))
         for note in getattr(dataset, "notes", ()):
             print(f"note: {note}")
         print_findings(report.findings)
-        print(f"frames with boxes: {picture}")
-        print(f"report: {record}")
+        write_check(dataset, report.as_plain(), out)
         return FOUND_ERRORS if report.errors else 0
 
 

@@ -50,8 +50,8 @@ def counts(numbers: dict[str, int], most: int = 6) -> str:
     return shown if len(numbers) <= most else f"{shown}, … ({len(numbers)} in all)"
 
 
-def write_check(dataset: SequenceDataset, content: dict[str, Any], folder: Path) -> tuple[Path, Path]:
-    """Write a picture of some frames with their boxes, and all that was found as JSON; returns both files.
+def write_check(dataset: SequenceDataset, content: dict[str, Any], folder: Path) -> None:
+    """Write a picture of some frames with their boxes, and all that was found as JSON, and print where.
 
     Raises:
         OutputError: they cannot be written.
@@ -59,11 +59,13 @@ def write_check(dataset: SequenceDataset, content: dict[str, Any], folder: Path)
     picture = folder / f"{dataset.name.replace('/', '_')}{CHECK_PICTURE}"
     record = picture.with_suffix(".json")
     make_folder(folder)
-    with replacing(picture) as part:
-        PillowImage.fromarray(contact_sheet(dataset)).save(part, "PNG")
+    if len(dataset):
+        with replacing(picture) as part:
+            PillowImage.fromarray(contact_sheet(dataset)).save(part, "PNG")
+        print(f"frames with boxes: {picture}")
     with replacing(record) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return picture, record
+    print(f"report: {record}")
 
 
 def _line(finding: Finding) -> str:

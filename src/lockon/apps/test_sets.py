@@ -43,11 +43,9 @@ def check_one(name: str, root: Path, *, all_images: bool, out: Path) -> TestSetR
         test_set = open_test_set(name, root)
     with progress_bar("checking") as progress:
         report = check_test_set(test_set, TEST_SETS[name], all_images=all_images, progress=progress)
-    picture, record = write_check(PicturedTestSet(test_set), report.as_plain(), out)
     print_summary(_summary(report))
     print_findings(report.findings)
-    print(f"frames with boxes: {picture}")
-    print(f"report: {record}")
+    write_check(PicturedTestSet(test_set), report.as_plain(), out)
     return report
 
 

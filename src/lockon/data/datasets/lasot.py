@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from importlib import resources
 from pathlib import Path
 
 from lockon.data.datasets.index import Reader
@@ -20,6 +19,7 @@ from lockon.data.datasets.layout import (
     wrong_layout,
 )
 from lockon.data.datasets.records import Clip, Record, Scan
+from lockon.data.testsets.tables import table
 from lockon.errors import DataError
 
 SPLITS = ("train", "train-train", "train-val")
@@ -32,7 +32,7 @@ _DEPTH = 3
 @cache
 def names_of_test_set() -> frozenset[str]:
     """The 280 sequences of the test set, which is never trained on."""
-    return frozenset((resources.files("lockon.data.datasets") / "lasot_test.txt").read_text().split())
+    return frozenset(entry.name for entry in table("lasot").entries)
 
 
 @cache

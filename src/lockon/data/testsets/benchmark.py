@@ -73,8 +73,8 @@ class Benchmark:
             raise self._not_there(root)
         found = self.find(root, **options)
         if not found.sequences:
-            name, reason = found.excluded[0] if found.excluded else ("", "it is empty.")
-            raise DataError(f"nothing of {self.title} in '{root}' can be used. {name}: {reason}")
+            reason = "{}: {}".format(*found.excluded[0]) if found.excluded else "It names no sequence."
+            raise DataError(f"nothing of {self.title} in '{root}' can be used. {reason}")
         return TestSet(
             name=self.name,
             title=self.title,

@@ -118,9 +118,7 @@ class _Looking:
         if isinstance(sequence.truth, BoxTruth):
             self._look_at_boxes(sequence.name, sequence.truth)
         if not sequence.has_images:
-            self._add(
-                "warning", "no images", sequence.name, "there is only the annotation: it can be scored, not run"
-            )
+            self._bare.append(sequence.name)
             return
         self._report.with_images += 1
         lost = self._look_for_images(sequence)

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lockon.data.testsets.base import BoxTruth, RegionTruth, SparseTruth, TestSequence, TestSet, box_of
+from lockon.data.testsets.base import BoxTruth, MaskTruth, RegionTruth, SparseTruth, TestSequence, TestSet, box_of
 from lockon.images import Image
 
 
 class PicturedTestSet:
-    """The sequences of a test set that have images, each with one box a frame."""
+    """The sequences of a test set that have images and boxes, one a frame."""
 
     is_video = True
     fingerprint = ""
 
     def __init__(self, test_set: TestSet) -> None:
         self.name = test_set.name
-        self._sequences = [_Pictured(sequence) for sequence in test_set.sequences if sequence.has_images]
+        boxed = (sequence for sequence in test_set.sequences if not isinstance(sequence.truth, MaskTruth))
+        self._sequences = [_Pictured(sequence) for sequence in boxed if sequence.has_images]
 
     def __len__(self) -> int:
         return len(self._sequences)
