@@ -47,13 +47,11 @@ def test_centre_errors_by_hand():
     np.testing.assert_allclose(halves, [math.hypot(0.3, 0.8), 1.0], rtol=1e-12)
 
 
-def test_order_of_division_decides_ties_as_in_the_toolkits():
-    # An error of exactly 0.2 heights: below a threshold of 20/100 or above it, as float64 rounds.
-    truth, predicted = boxes([7, 0, 10, 35]), boxes([7, 7, 10, 35])
-    divided_first = normalised_centre_error(truth, predicted)[0]
-    by_hand = (7 + 17.0) / 35 - (0 + 17.0) / 35
-    assert divided_first == by_hand
-    assert scaled_centre_error(truth, predicted, truth[:, 2], truth[:, 3])[0] == 7 / 35
+def test_order_of_division_and_pixel_centres_decide_ties_as_in_the_toolkits():
+    # One of five pixels off. Divided first, 5/5 - 4/5 rounds to just below 0.2; from 5.5 and 4.5 it would be above.
+    truth, predicted = boxes([2, 7, 5, 35]), boxes([3, 7, 5, 35])
+    assert normalised_centre_error(truth, predicted)[0] == 0.19999999999999996
+    assert scaled_centre_error(truth, predicted, truth[:, 2], truth[:, 3])[0] == 0.2
 
 
 box = st.tuples(st.floats(-50, 400), st.floats(-50, 400), st.floats(1, 90), st.floats(1, 90))
