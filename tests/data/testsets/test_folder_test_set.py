@@ -57,7 +57,7 @@ def test_what_cannot_be_used_is_excluded(tmp_path):
 def test_boxes_in_every_other_frame_are_refused(tmp_path):
     pictures(tmp_path / "dog", "%04d.jpg", range(1, 6))
     write(tmp_path / "dog.csv", "frame,x,y,w,h\n0,1,2,20,10\n2,2,2,20,10\n4,3,2,20,10\n")
-    with pytest.raises(DataError, match="'dog' has a box in every 2th frame only"):
+    with pytest.raises(DataError, match="'dog' has boxes 2 frames apart"):
         open_test_set("folder", tmp_path)
     write(tmp_path / "dog.csv", "frame,x,y,w,h\n0,1,2,20,10\n2,2,2,20,10\n3,3,2,20,10\n")
     assert len(open_test_set("folder", tmp_path)) == 1

@@ -85,7 +85,8 @@ class Benchmark:
         )
 
     def _not_there(self, root: Path) -> DataError:
-        place = next((path for path in (*subfolders(root), *root.absolute().parents[:2]) if self.fits(path)), None)
+        above = [path for path in root.absolute().parents[:2] if path != path.parent]
+        place = next((path for path in (*subfolders(root), *above) if self.fits(path)), None)
         hint = f"Give '{place}', where it seems to be" if place else f"Expected {self.layout}"
         return DataError(f"{self.title} does not lie in '{root}'. {hint}; {DOCUMENT} describes the layout.")
 

@@ -57,8 +57,8 @@ def _check_every_frame(sequence: FolderSequence) -> None:
     gaps = np.diff(np.flatnonzero(np.isfinite(sequence.boxes[:, 0])))
     if len(gaps) and gaps.min() == gaps.max() > 1:
         raise DataError(
-            f"'{sequence.name}' has a box in every {gaps[0]}th frame only, but in a test every frame counts, and one "
-            "without a box as one without the target. Annotate all frames, or let your annotation tool interpolate."
+            f"'{sequence.name}' has boxes {gaps[0]} frames apart, but in a test every frame counts, and one without "
+            "a box as one without the target. Annotate all frames, or let your annotation tool interpolate."
         )
 
 
