@@ -94,7 +94,7 @@ class Report:
                 gathered.take_stored(test_set, store, tracker)
         for one in imports:
             gathered.take_imported(test_set, one)
-        chosen = _chosen(gathered.results, self.trackers, test_set)
+        chosen = _chosen(gathered.results, self.trackers, store.trackers(test_set.name), test_set)
         assessments, rejections = _assessments(test_set, chosen, self.rules)
         problems = [one for one in gathered.problems if one.tracker in chosen]
         return Assessed(
@@ -158,14 +158,17 @@ def _pair(text: str) -> tuple[str, str]:
     return name, folder
 
 
-def _chosen(results: Mapping[str, Runs], wanted: Sequence[str], test_set: TestSet) -> dict[str, Runs]:
-    if not results:
+def _chosen(
+    results: Mapping[str, Runs], wanted: Sequence[str], stored: Sequence[str], test_set: TestSet
+) -> dict[str, Runs]:
+    known = {*stored, *results}
+    if not known:
         raise DataError(
             f"there are no results on {test_set.title}. Make some with `lockon eval`, or import some with --import."
         )
     for name in wanted:
-        if name not in results:
-            raise UnknownNameError("tracker with results", name, results)
+        if name not in known:
+            raise UnknownNameError("tracker with results", name, known)
     return {name: runs for name, runs in results.items() if not wanted or name in wanted}
 
 

@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -98,6 +98,7 @@ def test_thinning_takes_means_and_leaves_unknown_stretches_unknown():
     np.testing.assert_array_equal(thin, [0.5, 0.5, np.nan, 1])
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(1, 60))
 def test_thinning_keeps_to_the_limit_and_the_range(values, most):
     thin, step = thinned(np.array(values), most)

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_assessments import AUC, FAILURES, HOSTILE, assessment, tracker
 
@@ -83,6 +83,7 @@ def test_nothing_is_best_where_there_is_nothing_to_compare():
     assert marks([], AUC) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_infinity=False)))
 def test_ranking_keeps_everything_and_puts_what_is_no_number_last(values):
     order = ranked(values)
@@ -182,6 +183,7 @@ def test_names_cannot_break_out_of_markdown_or_latex():
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_name_gives_latex_with_balanced_braces_in_one_row(name):
     table = as_latex(overview_table(assessment(tracker(name, 50.0), tracker("kcf", 20.0))))
@@ -197,6 +199,7 @@ def test_any_name_gives_latex_with_balanced_braces_in_one_row(name):
     assert all(row.replace(r"\&", "").count("&") == 3 and row.endswith(r"\\") for row in rows)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_name_gives_one_markdown_row_with_as_many_cells(name):
     text = as_markdown(overview_table(assessment(tracker(name, 50.0), tracker("kcf", 20.0))))
