@@ -54,9 +54,10 @@ def _factory(place: str, function: str) -> Callable[[int], Any]:
 def _module(place: str) -> ModuleType:
     try:
         return _module_of_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except (ImportError, OSError, SyntaxError) as error:
+    except Exception as error:  # running a module may raise anything
         raise TrackerError(
-            f"cannot load {place}: {error}. Write FILE.py:FUNCTION or package.module:FUNCTION."
+            f"cannot load {place} ({type(error).__name__}: {error}). "
+            "Write FILE.py:FUNCTION or package.module:FUNCTION."
         ) from error
 
 
