@@ -67,6 +67,7 @@ def test_speed_is_the_mean_over_sequences():
 def test_a_sequence_that_one_tracker_lacks_is_left_out_for_all_and_said_so():
     assessment = assess({"good": [GOOD], "other": [POOR, run({"easy": still(4), "odd": still(4)})]})
     assert list(assessment.sequences) == ["easy"]
+    assert "Results over 1 of 2 sequences." in assessment.notes
     assert assessment.trackers[0].values["AUC"] == pytest.approx(PERFECT)
     assert assessment.exclusions == (
         Exclusion(sequence="hard", tracker="other", reason="no result of run 1 of 2: left out for all trackers"),

@@ -88,7 +88,10 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         else (SUCCESS, PRECISION, NORM_PRECISION),
         exclusions=tuple(exclusions),
         comparisons=aggregation.comparisons(scores),
-        notes=(f"Rules '{chosen.name}': {chosen.summary}.",),
+        notes=(
+            f"Rules '{chosen.name}': {chosen.summary}.",
+            f"Results over {len(sequences)} of {len(test_set) + len(test_set.excluded)} sequences.",
+        ),
     )
 
 
