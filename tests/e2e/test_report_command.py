@@ -124,3 +124,19 @@ def test_results_that_are_not_there_are_no_report(lockon, videos):
     outcome = lockon("report", "nowhere", "--on", f"folder={videos}")
     assert outcome.status == 2
     assert "lockon eval" in outcome.err
+
+
+def test_models_are_compared_over_all_their_settings(lockon, videos, results):
+    store, test_set = ResultStore(results), open_test_set("folder", videos)
+    for model, offsets in (("good", (0, 2)), ("bad", (4, 6))):
+        for number, offset in enumerate(offsets):
+            for sequence in test_set.sequences:
+                boxes = sequence.truth.boxes + np.array([offset, 0, 0, 0])
+                key = ResultKey("folder", f"{model}~selector.lost=0.{number}", 0, sequence.name)
+                store.save(key, sequence, Track(boxes=boxes), Making(seed=0))
+    wanted = [f"{model}~selector.lost=0.{number}" for model in ("good", "bad") for number in (0, 1)]
+    outcome = lockon("report", results, "--on", f"folder={videos}", "--over-settings", "--trackers", *wanted)
+    assert outcome.status == 0
+    rows = [line.split() for line in outcome.out.splitlines()]
+    means = {row[0]: float(row[1]) for row in rows if row and row[0] in {"good", "bad"}}
+    assert means["good"] > means["bad"] > 0

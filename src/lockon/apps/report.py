@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from tyro.conf import Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from lockon.apps.progress import progress_bar
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Assessment, Exclusion
+from lockon.evaluation.cumulative import assess_models
 from lockon.evaluation.formats import FORMATS, read_results
 from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
 from lockon.evaluation.reports import (
@@ -56,14 +58,18 @@ class Report:
 
     results: Annotated[Positional[Path], arg(metavar="RESULTS")]
     """Folder that `lockon eval` has written to; it may be missing where all results are imported."""
-    on: Annotated[tuple[str, ...], arg(metavar="NAME=FOLDER")]
-    """Test sets, each with the folder in which it lies."""
+    on: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="NAME=FOLDER")] = ()
+    """Test sets, each with the folder in which it lies; see `lockon data list`."""
     rules: str | None = None
     """Whose rules make the numbers, such as pytracking, otb or lasot; "all" shows all of them side by side."""
     trackers: Annotated[tuple[str, ...], arg(metavar="TRACKER")] = ()
     """Which trackers to compare; without it, all that have results."""
-    imports: Annotated[tuple[str, ...], arg(name="import", metavar="NAME=FOLDER[:FORMAT]")] = ()
+    imports: Annotated[
+        UseAppendAction[tuple[tuple[str, ...], ...]], arg(name="import", metavar="NAME=FOLDER[:FORMAT]")
+    ] = ()
     """Raw results of other programs, and what to call their tracker here."""
+    over_settings: FlagCreatePairsOff[bool] = False
+    """Compare models by their means over all settings that `lockon eval --sweep` has tried."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder for the report; without it, nothing is written."""
 
@@ -72,11 +78,13 @@ class Report:
         if self.out is not None:
             require_matplotlib()
         store = ResultStore(user_path(self.results))
-        places = [_pair(text) for text in self.on]
+        places = [_pair(text) for text in chain(*self.on)]
+        if not places:
+            raise DataError("say where the test set lies, such as --on otb100=/data/OTB100.")
         if len({name for name, _ in places}) < len(places):
             raise DataError("a test set is given twice with --on; give each once.")
         test_sets = [open_test_set(name, user_path(folder)) for name, folder in places]
-        imports = [_Import.parse(text) for text in self.imports]
+        imports = [_Import.parse(text) for text in chain(*self.imports)]
         assessed = [self._assessed(test_set, store, imports) for test_set in test_sets]
         for one in assessed:
             _print(one)
@@ -96,6 +104,9 @@ class Report:
             gathered.take_imported(test_set, one)
         chosen = _chosen(gathered.results, self.trackers, store.trackers(test_set.name), test_set)
         assessments, rejections = _assessments(test_set, chosen, self.rules)
+        if self.over_settings:
+            models = assess_models(assessments[:1], models_of(chosen))
+            assessments.insert(0, replace(models, protocol=f"means over settings, {models.protocol}"))
         problems = [one for one in gathered.problems if one.tracker in chosen]
         return Assessed(
             test_set=test_set,
@@ -149,6 +160,15 @@ class _Import:
         name, folder = _pair(text)
         place, _, form = folder.rpartition(":")
         return cls(name, user_path(place), form) if form in FORMATS else cls(name, user_path(folder), None)
+
+
+def models_of(trackers: Iterable[str]) -> dict[str, list[str]]:
+    """Trackers that differ in settings alone, by what is left of their names (`lockon_s~selector.lost=0.1`)."""
+    models: dict[str, list[str]] = {}
+    for tracker in trackers:
+        model = "~".join(part for part in tracker.split("~") if "=" not in part)
+        models.setdefault(model, []).append(tracker)
+    return models
 
 
 def _pair(text: str) -> tuple[str, str]:

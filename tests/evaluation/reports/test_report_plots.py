@@ -94,7 +94,7 @@ def test_reliability_ranks_the_smallest_error_first_and_shows_the_diagonal():
 
 
 def test_lines_of_equal_f_and_the_best_point_are_drawn():
-    plot = Plot(name="f1_prec_rec_plot", title="", x_label="", y_label="", unit="share", x_range=(0, 1))
+    plot = Plot(name="precision_recall_plot", title="", x_label="", y_label="", unit="share", x_range=(0, 1))
     curve = Curve(x=np.array([0.2, 0.8]), y=np.array([0.9, 0.6]), score=0.686, marked=(0.8, 0.6))
     one = TrackerAssessment(tracker="kcf", values={}, curves={plot.name: curve})
     axes = curve_plot(assessment(one), plot, tracker_styles(["kcf"])).axes[0]
@@ -139,6 +139,13 @@ def test_plots_are_those_there_are_numbers_for():
     ]
     bare = assessment(TrackerAssessment(tracker="kcf", values={"AUC": 20.0}))
     assert list(plots_of(bare, styles)) == []
+
+
+def test_plots_of_very_many_trackers_show_the_best():
+    shown = assessment(*(tracker(f"{number}", float(number)) for number in range(40)))
+    styles = tracker_styles(one.tracker for one in shown.trackers)
+    make = next(make for name, _, make in plots_of(shown, styles) if name == "success_plot")
+    assert legend(make()) == [f"{number} [{number:.1f}]" for number in range(39, 9, -1)]
 
 
 def test_accuracy_over_robustness_needs_a_robustness_that_grows():

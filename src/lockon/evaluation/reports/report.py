@@ -17,7 +17,7 @@ from lockon.evaluation.reports.origins import Origin, origin_table
 from lockon.evaluation.reports.page import Part, render_page
 from lockon.evaluation.reports.pictures import MOST_BYTES, moment_pictures
 from lockon.evaluation.reports.plots.canvas import require_matplotlib, save
-from lockon.evaluation.reports.plots.drawing import plots_of
+from lockon.evaluation.reports.plots.drawing import MOST_TRACKERS, plots_of
 from lockon.evaluation.reports.plots.styles import Style, tracker_styles
 from lockon.evaluation.reports.stories import AnyTrack, Story, tell
 from lockon.evaluation.reports.tables import (
@@ -25,6 +25,7 @@ from lockon.evaluation.reports.tables import (
     attribute_table,
     comparison_table,
     exclusion_table,
+    kind,
     overview_table,
     ranking,
     rules_tables,
@@ -125,13 +126,14 @@ def report_origin(command: str) -> dict[str, str]:
     }
 
 
-def stories_of(test_set: TestSet, results: Results, assessment: Assessment) -> tuple[Story, ...]:
+def stories_of(assessed: Assessed) -> tuple[Story, ...]:
     """A story for every sequence that counts, from the first run of every tracker on it."""
-    order = [tracker.tracker for tracker in ranking(assessment)]
+    best_first = (tracker.tracker for one in assessed.assessments for tracker in ranking(one))
+    order = [name for name in dict.fromkeys(best_first) if name in assessed.results]
     stories = []
-    for sequence in test_set.sequences:
-        if sequence.name in assessment.sequences:
-            tracks = {name: track for name in order if (track := _first_track(results, name, sequence.name))}
+    for sequence in assessed.test_set.sequences:
+        if any(sequence.name in one.sequences for one in assessed.assessments):
+            tracks = {name: track for name in order if (track := _first_track(assessed.results, name, sequence.name))}
             stories.append(tell(sequence, tracks))
     return tuple(story for story in stories if story is not None)
 
@@ -145,14 +147,14 @@ def _part(assessed: Assessed, styles: Mapping[str, Style], folder: Path, most_by
     plots: dict[str, list[tuple[str, str, str]]] = {}
     paths = []
     for assessment in assessed.assessments:
-        place = folder / "plots" / _file_name(assessment.test_set) / _file_name(assessment.rules)
+        place = folder / "plots" / _file_name(assessment.test_set) / _file_name(kind(assessment))
         place.mkdir(parents=True, exist_ok=True)
-        drawn = plots.setdefault(assessment.rules, [])
+        drawn = plots.setdefault(kind(assessment), [])
         for name, title, make in plots_of(assessment, styles):
             path = place / _file_name(name)
             drawn.append((name, title, save(make(), path)))
             paths += [path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")]
-    stories = stories_of(assessed.test_set, assessed.results, assessed.assessments[0])
+    stories = stories_of(assessed)
     part = Part(
         title=assessed.test_set.title,
         assessments=assessed.assessments,
@@ -161,9 +163,14 @@ def _part(assessed: Assessed, styles: Mapping[str, Style], folder: Path, most_by
         stories=stories,
         pictures=moment_pictures(stories, styles, most_bytes),
         origins=assessed.origins,
-        remarks=assessed.remarks,
+        remarks=(*assessed.remarks, *_left_out_of_plots(assessed)),
     )
     return part, paths
+
+
+def _left_out_of_plots(assessed: Assessed) -> list[str]:
+    count = max(len(one.trackers) for one in assessed.assessments)
+    return [f"Plots show the best {MOST_TRACKERS} of {count} trackers."] if count > MOST_TRACKERS else []
 
 
 def _file_name(name: str) -> str:

@@ -10,6 +10,8 @@ from itertools import pairwise
 from lockon.evaluation.assessment import Assessment, Comparison, Measure, TrackerAssessment
 from lockon.evaluation.reports.numbers import NONE, Mark, marks, ranked, shown
 
+_NAMED_BY_RULES = ("one_pass", "vot_supervised")
+"""Protocols with several sets of rules."""
 _CERTAINTY = 0.001
 """Probabilities nearer to 0 or 1 are not told apart."""
 FPS = Measure(name="FPS", unit="fps", meaning="frames per second of the tracker alone")
@@ -47,6 +49,12 @@ def ranking(assessment: Assessment) -> tuple[TrackerAssessment, ...]:
     return tuple(assessment.trackers[index] for index in order)
 
 
+def kind(assessment: Assessment) -> str:
+    """What tells it from others of the same results: its rules, and the protocol where it is not the usual one."""
+    usual = assessment.protocol in _NAMED_BY_RULES
+    return assessment.rules if usual else f"{assessment.rules}, {assessment.protocol}"
+
+
 def overview_table(assessment: Assessment) -> Table:
     """All measures of all trackers, best first; deviations over the runs where there are several."""
     trackers = ranking(assessment)
@@ -60,7 +68,7 @@ def overview_table(assessment: Assessment) -> Table:
         columns.append([Cell(text=str(tracker.runs), value=tracker.runs) for tracker in trackers])
     return Table(
         name="overview",
-        title=f"{assessment.test_set}, rules of {assessment.rules}",
+        title=f"{assessment.test_set}, rules of {kind(assessment)}",
         columns=tuple(names),
         rows=_rows([tracker.tracker for tracker in trackers], columns),
         notes=tuple(f"{measure.name}: {measure.meaning}" for measure in assessment.measures if measure.meaning),
@@ -116,13 +124,11 @@ def sequence_table(assessment: Assessment, measure: Measure) -> Table | None:
 
 def rules_tables(assessments: Sequence[Assessment]) -> tuple[Table, ...]:
     """The same results under several sets of rules: a table per measure that more than one of them has."""
-    names = dict.fromkeys(measure.name for assessment in assessments for measure in assessment.measures)
-    tables = []
-    for name in names:
-        holders = [one for one in assessments if any(measure.name == name for measure in one.measures)]
-        if len(holders) > 1:
-            tables.append(_rules_table(name, holders))
-    return tuple(tables)
+    holders: dict[tuple[str, str], list[Assessment]] = {}
+    for assessment in assessments:
+        for measure in assessment.measures:
+            holders.setdefault((assessment.protocol, measure.name), []).append(assessment)
+    return tuple(_rules_table(name, each) for (_, name), each in holders.items() if len(each) > 1)
 
 
 def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:

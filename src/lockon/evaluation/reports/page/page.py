@@ -20,6 +20,7 @@ from lockon.evaluation.reports.tables import (
     attribute_table,
     comparison_table,
     exclusion_table,
+    kind,
     overview_table,
     rules_tables,
     sequence_table,
@@ -45,7 +46,7 @@ class Part:
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Long names of attributes."""
     plots: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
-    """By rules: name, title and SVG of every plot."""
+    """By kind of assessment: name, title and SVG of every plot."""
     stories: tuple[Story, ...] = ()
     pictures: Pictures = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
@@ -104,24 +105,19 @@ def _section(part: Part, styles: Mapping[str, Style]) -> str:
 def _choice(part: Part) -> str:
     buttons = "".join(
         f'<button type="button" aria-pressed="{str(number == 0).lower()}" '
-        f'data-shows="{anchor("rules", part.title, one.rules)}">{escape(_label(one, part))}</button>'
+        f'data-shows="{anchor("rules", part.title, kind(one))}">{escape(kind(one))}</button>'
         for number, one in enumerate(part.assessments)
     )
     return f'<div class="tools choice">Rules of {buttons}</div>\n'
 
 
-def _label(assessment: Assessment, part: Part) -> str:
-    usual = assessment.protocol == part.assessments[0].protocol
-    return assessment.rules if usual else f"{assessment.rules} ({assessment.protocol})"
-
-
 def _under_rules(part: Part, assessment: Assessment, styles: Mapping[str, Style], *, hidden: bool) -> str:
     """Everything that one set of rules makes of the results."""
-    named, place = tracker_cell(styles), anchor("rules", part.title, assessment.rules)
+    named, place = tracker_cell(styles), anchor("rules", part.title, kind(assessment))
     overview, comparisons = overview_table(assessment), comparison_table(assessment)
     attributes = attribute_table(assessment, part.attributes)
     sequences = sequence_table(assessment, assessment.measures[0])
-    drawn = part.plots.get(assessment.rules, ())
+    drawn = part.plots.get(kind(assessment), ())
     plots = "".join(plot_html(svg, title, wide=name in _WIDE_PLOTS) for name, title, svg in drawn)
     return "".join(
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,13 @@ from lockon.evaluation.reports.plots.attributes import LEAST_AXES, attribute_bar
 from lockon.evaluation.reports.plots.curves import curve_plot
 from lockon.evaluation.reports.plots.points import accuracy_robustness, rank_plot, sequence_map, speed_accuracy
 from lockon.evaluation.reports.plots.styles import Style
+from lockon.evaluation.reports.tables import ranking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST_TRACKERS = 30
+"""In one plot."""
 ACCURACY, EXPECTED_OVERLAP = "Accuracy", "EAO"
 """Measures that have plots of their own."""
 ROBUSTNESS = ("R_S", "Robustness")
@@ -23,7 +27,8 @@ where trackers are started again (VOT2015 to 2019), the share of frames tracked 
 
 
 def plots_of(assessment: Assessment, styles: Mapping[str, Style]) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
-    """Name, title and maker of every plot for which there are numbers."""
+    """Name, title and maker of every plot for which there are numbers; of the best `MOST_TRACKERS`."""
+    assessment = replace(assessment, trackers=ranking(assessment)[:MOST_TRACKERS])
     first = assessment.measures[0]
     by_name = {measure.name: measure for measure in assessment.measures}
     for plot in assessment.plots:
