@@ -1,7 +1,7 @@
 """The OxUvA long-term benchmark: in sparse frames, is the target there, and is the box on it?
 
 Valmadre et al., "Long-term Tracking in the Wild: A Benchmark", ECCV 2018. True positives are frames in which the
-target is present, said to be, and overlapped enough; true negatives are frames without the target that are said to be.
+target is present, said to be, and overlapped enough; true negatives are frames without the target that are said so.
 Trackers are ranked by the geometric mean of the two rates, at its maximum over random guessing of "absent".
 """
 
@@ -240,10 +240,8 @@ def judge(sequence: TestSequence, test_set: TestSet, track: object, label: str) 
     chosen = truth.numbers > 0
     rows = _latest_prediction(track)[truth.numbers[chosen]]
     if (rows < 0).any():
-        frame = int(truth.numbers[chosen][rows < 0][0])
-        raise DataError(
-            f"{label} has no prediction for frame {frame} (the start is 0), nor for one before it. Complete the run."
-        )
+        frame = sequence.first_number + int(truth.numbers[chosen][rows < 0][0])
+        raise DataError(f"{label} has no prediction for frame {frame}, nor for one before it. Complete the run.")
     size = np.array(sequence.image_size or (1, 1), dtype=np.float64)
     predicted = _inside_image(track.boxes[rows] / np.tile(size, 2))
     present = np.ones(len(track.boxes), dtype=np.bool_) if track.present is None else track.present
