@@ -22,9 +22,10 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
-import lockon
 import quality_report as report
-from competitors import OPENCV_TRACKERS, Competitor, LockonCompetitor, opencv_competitor
+from competitors import Competitor, MeasuredCompetitor
+from lockon.apps.integrations.lockon_tracker import lockon_tracker
+from lockon.apps.integrations.opencv import OPENCV_TRACKERS, opencv_tracker
 from lockon.data.sequences import Sequence, find_sequences
 from lockon.errors import DataError, LockonError
 from lockon.tracking.precision import Precision
@@ -112,14 +113,15 @@ def make_competitors(options: Options) -> list[Competitor]:
 
 def _make_competitor(name: str, options: Options) -> Competitor:
     if name in OPENCV_TRACKERS:
-        return opencv_competitor(name, options.nanotrack)
+        return MeasuredCompetitor(opencv_tracker(name, options.nanotrack))
     source = options.trunk if name == REFERENCE_TRACKER and options.trunk is not None else name
-    tracker = lockon.load(source, device=options.device, precision=options.precision)
-    if name == REFERENCE_TRACKER and name != tracker.name:
-        raise DataError(
-            f"'{source}' holds weights of '{tracker.name}', not an ImageNet trunk for {REFERENCE_TRACKER}."
-        )
-    return LockonCompetitor(lockon_label(name, options), tracker)
+    spec = lockon_tracker(
+        source, device=options.device, precision=options.precision, name=lockon_label(name, options)
+    )
+    made_for = spec.provenance["tracker"]
+    if name == REFERENCE_TRACKER and name != made_for:
+        raise DataError(f"'{source}' holds weights of '{made_for}', not an ImageNet trunk for {REFERENCE_TRACKER}.")
+    return MeasuredCompetitor(spec)
 
 
 def lockon_label(name: str, options: Options) -> str:

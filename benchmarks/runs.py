@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from competitors import Competitor, Observation
+from competitors import Competitor
 from lockon.boxes import Box
 from lockon.data.sequences import Sequence
+from lockon.data.testsets.base import box_of
 from lockon.errors import DataError
+from lockon.evaluation.trackers import Observation
 
 WARM_UP_FRAMES = 4
 
@@ -115,8 +117,8 @@ def run_tracker(
         seed=seed,
         session=session,
         machine=machine,
-        boxes=[observation.box for observation in observations],
-        present=[observation.present for observation in observations],
+        boxes=[box_of(observation.region) for observation in observations],
+        present=[observation.present is not False for observation in observations],
         scores=[observation.score for observation in observations],
         seconds=seconds,
     )

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 import quality_report
-from competitors import Observation, OpenCvCompetitor
 from lockon.boxes import Box
 from lockon.data.sequences import find_sequences, read_sequence
 from lockon.errors import DataError
+from lockon.evaluation.trackers import Observation
 from runs import Run, load_run, run_path, run_tracker, save_run, warm_up
 
 BOX = Box(4.0, 6.0, 20.0, 10.0)
@@ -169,25 +169,3 @@ def test_synthetic_video_is_repeatable_and_shows_the_target_in_its_box():
     assert changed[y : y + h, x : x + w].mean() > 0.95
     changed[y : y + h, x : x + w] = False
     assert not changed.any()
-
-
-def test_a_target_too_small_for_its_tracker_gets_a_larger_window():
-    pytest.importorskip("cv2")
-
-    class Follower:
-        def init(self, image, window):
-            self.window = window
-
-        def update(self, image):
-            x, y, w, h = self.window
-            return True, (x + 3, y, w, h)
-
-        def getTrackingScore(self):
-            return -1.0
-
-    follower = Follower()
-    image = np.zeros((40, 40, 3), dtype=np.uint8)
-    tracker = OpenCvCompetitor("x", lambda: follower, least_side=6)
-    tracker.start(image, Box(10, 10, 4, 8), seed=0)
-    assert follower.window == [9, 10, 6, 8]
-    assert tracker.step(image) == Observation(Box(13, 10, 4, 8), present=True, score=None)

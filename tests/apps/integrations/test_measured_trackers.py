@@ -9,11 +9,11 @@ import pytest
 
 import lockon
 from lockon.apps.integrations.lockon_tracker import lockon_tracker
-from lockon.apps.integrations.opencv import opencv_tracker
+from lockon.apps.integrations.opencv import OpenCvTracker, opencv_tracker
 from lockon.apps.integrations.own_tracker import own_tracker
 from lockon.boxes import Box
 from lockon.errors import DataError, TrackerError, UnknownNameError
-from lockon.evaluation.trackers import Preparing
+from lockon.evaluation.trackers import Observation, Preparing
 from lockon.regions import Polygon
 
 BOX = Box(30, 20, 16, 12)
@@ -126,6 +126,28 @@ def test_nanotrack_needs_its_files(tmp_path: Path):
         opencv_tracker("nanotrack")
     with pytest.raises(DataError, match=r"nanotrack_backbone_sim.onnx', which is missing"):
         opencv_tracker("nanotrack", tmp_path)
+
+
+def test_a_target_too_small_for_its_tracker_gets_a_larger_window():
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+
+    class Follower:
+        def init(self, image, window):
+            self.window = window
+
+        def update(self, image):
+            x, y, w, h = self.window
+            return True, (x + 3, y, w, h)
+
+        def getTrackingScore(self):
+            return -1.0
+
+    follower = Follower()
+    image = np.zeros((40, 40, 3), dtype=np.uint8)
+    tracker = OpenCvTracker(lambda: follower, least_side=6)
+    tracker.start(image, Box(10, 10, 4, 8))
+    assert follower.window == [9, 10, 6, 8]
+    assert tracker.step(image) == Observation(Box(13, 10, 4, 8), None, True)
 
 
 OWN = """
