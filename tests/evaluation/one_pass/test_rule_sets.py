@@ -128,10 +128,11 @@ def test_empty_boxes_repeat_the_last_one_for_pytracking_and_matlab():
         assert overlaps[2:].tolist() == pytest.approx([0.5, 0.5] if repeated else [0, 0]), rules
 
 
-def test_pytracking_repairs_no_frame_without_annotation():
+@pytest.mark.parametrize("rules", ["pytracking", "otb", "lasot"])
+def test_frames_without_annotation_are_not_repaired(rules):
     # The empty box in the absent frame stays, and is what the next empty box repeats.
     truth, predicted = boxes(BOX, ABSENT, BOX), boxes(BOX, (3, 3, 0, 0), (4, 4, 0, 0))
-    assert judge("pytracking", truth, predicted).overlaps.tolist() == [1, -1, 0]
+    assert judge(rules, truth, predicted).overlaps.tolist() == [1, -1, 0]
 
 
 @pytest.mark.parametrize("row", [ABSENT, (5, 5, -3, 4)])
