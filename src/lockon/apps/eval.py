@@ -226,8 +226,13 @@ def _print_scores(test_sets: Sequence[TestSet], trackers: Mapping[str, Setting],
         for tracker, result in stored.items():
             for problem in result.problems:
                 print(f"no result of {tracker} on {problem.sequence}: {problem.reason}")
+        results = {tracker: result.runs for tracker, result in stored.items() if any(result.runs)}
+        for tracker in stored.keys() - results.keys():
+            print(f"no result of {tracker} on {test_set.title}")
+        if not results:
+            continue
         try:
-            table = overview_table(assess(test_set, {name: result.runs for name, result in stored.items()}))
+            table = overview_table(assess(test_set, results))
         except DataError as error:
             print(f"no scores on {test_set.title}: {error}")
             continue

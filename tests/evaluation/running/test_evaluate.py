@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from toy_trackers import Drifting, Raising, drifting, dying, in_step, make_test_set
 
-from lockon.data.testsets.base import TestSet
+from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError, TrackerError, UnknownNameError
 from lockon.evaluation.running.evaluate import carry_out
 from lockon.evaluation.running.jobs import RealTime, make_plan
@@ -137,6 +137,10 @@ def test_bad_input_fails_before_any_work(test_set: TestSet, store: ResultStore):
         make_plan([drifting()], [twice], store)
     with pytest.raises(DataError, match="2 of tracker 'drifting'"):
         make_plan([drifting(), drifting()], [test_set], store)
+    truth = test_set.sequences[0]
+    bare = TestSequence(name="bare", frame_paths=(), truth=truth.truth, start=truth.start, length=len(truth))
+    with pytest.raises(DataError, match="images of sequence 'bare' of x are not at hand"):
+        make_plan([drifting()], [TestSet(name="x", title="x", sequences=(bare,), protocol="one_pass")], store)
     with pytest.raises(DataError, match="there is no tracker"):
         make_plan([], [test_set], store)
     with pytest.raises(UnknownNameError, match="one_pas"):

@@ -120,3 +120,33 @@ def test_what_can_be_closed_is_closed():
     with pytest.raises(ZeroDivisionError), closing(tracker):
         raise ZeroDivisionError
     assert tracker.closed
+
+
+def test_trackers_of_files_are_given_paths(tmp_path):
+    class OfFiles(Slow):
+        def start_file(self, path, region):
+            self.paths = [path]
+
+        def step_file(self, path):
+            self.paths.append(path)
+            return Observation(Box(0, 0, 1, 1))
+
+    sequence = make_sequence(tmp_path, "car", 2)
+    tracker = OfFiles(FakeClock(), [])
+    follower = TimedFollower(tracker, sequence)
+    follower.start(0, Box(0, 0, 1, 1))
+    follower.step(1)
+    assert tracker.paths == list(sequence.frame_paths)
+
+
+def test_frames_are_prepared_before_the_clock_runs(tmp_path):
+    clock = FakeClock()
+
+    class Prepared(Slow):
+        def prepare(self, image):
+            clock.now += 100
+            return image + 7
+
+    follower = TimedFollower(Prepared(clock, [1.0, 2.0]), make_sequence(tmp_path, "car", 2), clock=clock)
+    assert follower.start(0, Box(0, 0, 1, 1)).seconds == 1
+    assert follower.step(1) == (Observation(Box(8, 0, 1, 1)), 2)

@@ -71,7 +71,7 @@ class TimedFollower:
     def start(self, frame: int, region: Region) -> Timed:
         """Learn the target; a tracker that says nothing of it is taken to say what it was given."""
         tracker = self._tracker
-        if isinstance(tracker, FileTracker):
+        if isinstance(tracker, FileTracker) and self._sequence.frame_paths:
             path = self._sequence.frame_paths[frame]
             observation, seconds = self._timed(lambda: tracker.start_file(path, region))
         else:
@@ -82,7 +82,7 @@ class TimedFollower:
     def step(self, frame: int) -> Timed:
         """Track into a frame."""
         tracker = self._tracker
-        if isinstance(tracker, FileTracker):
+        if isinstance(tracker, FileTracker) and self._sequence.frame_paths:
             path = self._sequence.frame_paths[frame]
             observation, seconds = self._timed(lambda: tracker.step_file(path))
         else:

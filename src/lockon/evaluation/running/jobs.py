@@ -229,11 +229,8 @@ def check_inputs(trackers: Sequence[TrackerSpec], test_sets: Sequence[TestSet]) 
         find_experiment(test_set.protocol)
         _check_names(f"sequence of {test_set.name}", [sequence.name for sequence in test_set.sequences])
         for sequence in test_set.sequences:
-            if len(sequence.frame_paths) != len(sequence):
-                raise DataError(
-                    f"sequence '{sequence.name}' of {test_set.name} has {len(sequence.frame_paths)} images for "
-                    f"{len(sequence)} frames. Are the images at hand?"
-                )
+            if not sequence.has_images:
+                raise DataError(f"the images of sequence '{sequence.name}' of {test_set.name} are not at hand.")
 
 
 def _check_names(kind: str, names: Sequence[str]) -> None:
