@@ -207,7 +207,12 @@ def _assessments(test_set: TestSet, results: Results, rules: str | None) -> tupl
     if not assessments:
         raise DataError(" ".join(rejections))
     if test_set.protocol == ONE_PASS:
-        assessments.append(PROTOCOLS[PRESENCE](test_set, results))
+        try:
+            presence = PROTOCOLS[PRESENCE](test_set, results)
+        except DataError as error:
+            return assessments, [*rejections, f"nothing is said of presence: {error}"]
+        if any(tracker.values for tracker in presence.trackers):
+            assessments.append(presence)
     return assessments, rejections
 
 
