@@ -18,8 +18,10 @@ from lockon.apps.doctor import Doctor
 from lockon.apps.interrupts import INTERRUPTED
 from lockon.apps.models import Models
 from lockon.apps.report import Report
+from lockon.apps.results import Packing
 from lockon.apps.track import Track
 from lockon.apps.train import Train
+from lockon.apps.vot import Vot
 from lockon.errors import LockonError
 
 DESCRIPTION = """Mark any object in the first frame of a video and follow it to the last.
@@ -33,6 +35,8 @@ Command = (
     | Data
     | Annotated[Train, subcommand("train")]
     | Annotated[Report, subcommand("report")]
+    | Packing
+    | Vot
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Doctor, subcommand("doctor")]
 )
