@@ -26,14 +26,16 @@ def region_similarity(truth: Mask, found: Mask) -> float:
 
 
 def contour_accuracy(truth: Mask, found: Mask) -> float:
-    """F: harmonic mean of the shares of one contour that lie close to the other."""
-    if not truth.any() or not found.any():
-        return float(truth.any() == found.any())
+    """F: harmonic mean of the shares of one contour that lie close to the other; 1 where neither mask has a contour."""
     radius = math.ceil(BOUND * math.hypot(*truth.shape))
     rows, columns = (np.flatnonzero(truth.any(axis=axis) | found.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return 1.0
     # With one pixel around it, where the contour can lie.
     window = (slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2))
     truth_contour, found_contour = contour(truth[window]), contour(found[window])
+    if not truth_contour.any() or not found_contour.any():
+        return float(truth_contour.any() == found_contour.any())
     precision = _share(found_contour, dilated(truth_contour, radius))
     recall = _share(truth_contour, dilated(found_contour, radius))
     return 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
@@ -70,8 +72,7 @@ def dilated(mask: Mask, radius: int) -> Mask:
 
 
 def _share(pixels: Mask, region: Mask) -> float:
-    total = np.count_nonzero(pixels)
-    return np.count_nonzero(pixels & region) / total if total else 0.0
+    return float(np.count_nonzero(pixels & region) / np.count_nonzero(pixels))
 
 
 class Statistics(NamedTuple):

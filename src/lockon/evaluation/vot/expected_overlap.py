@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lockon.errors import DataError
 from lockon.evaluation.pooling import ratio
 
 RESTART_DELAY = 5
@@ -44,14 +43,11 @@ def interval_of_lengths(lengths: Sequence[int]) -> Interval:
     """The interval around the most typical length that holds half of a density estimated on `lengths`.
 
     The density is a sum of Gaussians whose width is chosen by one step of the plug-in rule; it is tabulated at every
-    length up to the longest.
-
-    Raises:
-        DataError: fewer than two different lengths, of which no density can be estimated.
+    length up to the longest. Where all lengths are equal it is the last two, as one toolkit counts from 0.
     """
     samples = np.asarray(lengths, dtype=np.float64)
-    if len(set(lengths)) < 2:
-        raise DataError("an interval of lengths needs sequences of two different lengths or more.")
+    if samples.min() == samples.max():
+        return Interval(max(lengths[0] - 1, 1), lengths[0], lengths[0])
     variance = _bandwidth((samples - samples.mean()) / samples.std()) * samples.var()
     grid = np.arange(1, int(samples.max()) + 1)
     density = np.exp(-((grid[:, None] - samples) ** 2) / (2 * variance)).sum(axis=1)
