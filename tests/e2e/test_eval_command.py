@@ -1,6 +1,10 @@
 """`lockon eval`: results, scores, going on, failures, sweeps, and programs as trackers."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +13,8 @@ import pytest
 from PIL import Image
 
 TRACKERS = """
+import time
+
 from lockon.boxes import Box
 from lockon.evaluation.trackers import Observation
 
@@ -34,6 +40,12 @@ class Still:
 
     def step(self, image):
         return Observation(self.region)
+
+
+class Slow(Still):
+    def step(self, image):
+        time.sleep(0.1)
+        return super().step(image)
 
 
 class Failing(Still):
@@ -98,7 +110,7 @@ def test_a_failure_is_told_and_the_rest_is_done(lockon, videos):
     assert "own.py" in outcome.err
     assert "no result of Failing on Own videos" in outcome.out
     assert float(row(outcome.out, "Perfect")[1]) > 95
-    assert "2 sequences failed. To try them again: lockon eval" in outcome.out
+    assert "2 sequences failed. To try them again: lockon" in outcome.out
     assert len(list(Path("results/folder/Perfect/000").glob("*.json"))) == 2
 
 
@@ -156,3 +168,26 @@ def test_a_test_set_must_be_named(lockon, videos):
     assert outcome.status == 2
     assert "there is no test set" in outcome.err
     assert lockon("eval", "own.py:Still", "--on", "videos").status == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_finishes_what_is_begun_and_says_how_to_go_on(videos):
+    for name in ("three", "four", "five", "six"):
+        shutil.copytree(videos / "one", videos / name)
+        shutil.copy(videos / "one.txt", videos / f"{name}.txt")
+    command = [sys.executable, "-m", "lockon", "eval", "own.py:Slow", "--on", "folder=videos"]
+    program = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stderr is not None
+    assert "1 of 6 sequences" in program.stderr.readline()
+    os.killpg(program.pid, signal.SIGINT)
+    out, err = program.communicate(timeout=120)
+    assert program.returncode == 130
+    assert "what is begun is finished" in err
+    assert "To go on: lockon eval own.py:Slow --on folder=videos" in out
+    kept = len(list(Path("results/folder/Slow/000").glob("*.json")))
+    assert 2 <= kept < 6
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+    assert f"{kept} results are there, {6 - kept} are missing" in done.stdout
+    assert "Slow" in done.stdout
