@@ -15,6 +15,7 @@ from lockon.apps.bench import Bench
 from lockon.apps.data import Data
 from lockon.apps.demo import Demo
 from lockon.apps.doctor import Doctor
+from lockon.apps.eval import Eval
 from lockon.apps.interrupts import INTERRUPTED
 from lockon.apps.models import Models
 from lockon.apps.report import Report
@@ -34,6 +35,7 @@ Command = (
     | Models
     | Data
     | Annotated[Train, subcommand("train")]
+    | Annotated[Eval, subcommand("eval")]
     | Annotated[Report, subcommand("report")]
     | Packing
     | Vot
