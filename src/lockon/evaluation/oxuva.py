@@ -83,13 +83,8 @@ class Outcome:
 
     def true_positives(self, least: float) -> Bool[np.ndarray, "annotated"]:
         """Frames in which the target is found with an overlap of at least `least`."""
-        return self.annotated & self.predicted & (self.overlaps >= least)
-
-    def thresholded(self, threshold: float) -> Outcome:
-        """The same, had the track called exactly those frames present whose score exceeds a threshold."""
-        if self.scores is None:
-            raise DataError("a track without scores cannot be thresholded.")
-        return replace(self, predicted=self.scores > threshold)
+        hits: Bool[np.ndarray, "annotated"] = self.annotated & self.predicted & (self.overlaps >= least)
+        return hits
 
 
 class Counts(NamedTuple):
@@ -110,7 +105,8 @@ class Rates(NamedTuple):
     @property
     def gm(self) -> Float[np.ndarray, "*sets"]:
         """Geometric mean of both."""
-        return np.sqrt(self.true_positive * self.true_negative)
+        mean: Float[np.ndarray, "*sets"] = np.sqrt(self.true_positive * self.true_negative)
+        return mean
 
     @property
     def max_gm(self) -> Float[np.ndarray, "*sets"]:
@@ -122,7 +118,8 @@ class Rates(NamedTuple):
         positive, negative = self
         with np.errstate(divide="ignore", invalid="ignore"):
             q = np.nan_to_num((1 - 2 * negative) / (2 * (1 - negative)), nan=0.0, neginf=0.0).clip(0, 1)
-        return np.sqrt((1 - q) * positive * ((1 - q) * negative + q))
+        best: Float[np.ndarray, "*sets"] = np.sqrt((1 - q) * positive * ((1 - q) * negative + q))
+        return best
 
 
 def rates(counts: Counts) -> Rates:
@@ -347,7 +344,7 @@ def _parts(outcome: Outcome) -> Float[np.ndarray, "parts"]:
 
 
 def _measure(sums: Summed) -> Values:
-    values = {}
+    values: dict[str, Float[np.ndarray, "*sets"]] = {}
     for index, least in enumerate(OVERLAPS):
         mark = "" if index == 0 else f" @{least}"
         at = rates(Counts(sums[..., index], *np.moveaxis(sums[..., len(OVERLAPS) :], -1, 0)))

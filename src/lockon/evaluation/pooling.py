@@ -109,4 +109,7 @@ def ratio(
     numerator: Float[np.ndarray, "*sets"], denominator: Float[np.ndarray, "*sets"]
 ) -> Float[np.ndarray, "*sets"]:
     """Share of one sum in another; NaN where the other is 0."""
-    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0)
+    share: Float[np.ndarray, "*sets"] = np.divide(
+        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0
+    )
+    return share

@@ -30,7 +30,7 @@ SEEN = frozenset(
     motorbike mouse others owl paddle parachute parrot penguin person plant rabbit raccoon sedan shark sheep sign
     skateboard snail snake snowboard squirrel surfboard tennis_racket tiger toilet train truck turtle umbrella whale
     zebra
-    """.split()
+    """.split()  # noqa: SIM905 - as a list of strings it would fill a screen
 )
 """Categories of the training set."""
 
@@ -42,7 +42,7 @@ WRONG_STARTS: Mapping[tuple[str, int], int] = {
     ("720e3fa04c", 2): 50,
     ("c73c8e747f", 2): 40,
 }
-"""Objects of the training videos that are annotated as there before they are, and the last frame of which this holds."""
+"""Objects of training videos that are annotated before they are there, and the last frame in which they are."""
 
 G_MEASURES = (
     Measure(name="G", unit="share", meaning="mean of the other four"),

@@ -143,7 +143,10 @@ def f_measure(
     precision: Float[np.ndarray, "*sets thresholds"], recall: Float[np.ndarray, "*sets thresholds"]
 ) -> Float[np.ndarray, "*sets thresholds"]:
     """Harmonic mean; 0 where both are 0."""
-    return np.nan_to_num(ratio(2 * precision * recall, precision + recall), nan=0.0)
+    f: Float[np.ndarray, "*sets thresholds"] = np.nan_to_num(
+        ratio(2 * precision * recall, precision + recall), nan=0.0
+    )
+    return f
 
 
 def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> Assessment:

@@ -120,7 +120,8 @@ def _overlaps_of_boxes(
     (low_a, high_a), (low_b, high_b) = _box_corners(a, window), _box_corners(b, window)
     intersection = (np.minimum(high_a, high_b) - np.maximum(low_a, low_b)).clip(min=0).prod(axis=1)
     union = (high_a - low_a).clip(min=0).prod(axis=1) + (high_b - low_b).clip(min=0).prod(axis=1) - intersection
-    return intersection / np.maximum(union, 1)
+    overlaps: Float[np.ndarray, "frames"] = intersection / np.maximum(union, 1)
+    return overlaps
 
 
 def _overlaps_with_polygons(
@@ -137,7 +138,8 @@ def _overlaps_with_masks(
     for index, (first, second) in enumerate(zip(a, b, strict=True)):
         window = _Windows.around([first], [second], bounds)
         one, other = _painted(first, window), _painted(second, window)
-        overlaps[index] = np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1)
+        union = int(np.count_nonzero(one | other))
+        overlaps[index] = np.count_nonzero(one & other) / union if union else 0.0
     return overlaps
 
 
@@ -158,7 +160,8 @@ class _Windows:
     @property
     def sizes(self) -> Int[np.ndarray, "frames 2"]:
         """Widths and heights."""
-        return (self.high - self.low).clip(min=0)
+        sizes: Int[np.ndarray, "frames 2"] = (self.high - self.low).clip(min=0)
+        return sizes
 
 
 def _box_corners(
@@ -185,7 +188,9 @@ def _painted(region: Region, window: _Windows) -> Bool[np.ndarray, "height width
     rows = _Rows(np.zeros(height, dtype=np.int64), np.arange(height), np.full(height, width))
     starts, ends = _shapes([region], window).runs(rows)
     columns = np.arange(width)
-    return ((starts[..., None] <= columns) & (columns <= ends[..., None])).any(axis=1)
+    runs = (starts[..., None] <= columns) & (columns <= ends[..., None])
+    painted: Bool[np.ndarray, "height width"] = np.asarray(runs.any(axis=1))
+    return painted
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +301,8 @@ def _clipped(runs: _Runs, rows: _Rows) -> _Runs:
 
 
 def _pixels(runs: _Runs) -> Int[np.ndarray, "rows"]:
-    return (runs[1] - runs[0] + 1).clip(min=0).sum(axis=1)
+    pixels: Int[np.ndarray, "rows"] = (runs[1] - runs[0] + 1).clip(min=0).sum(axis=1)
+    return pixels
 
 
 def _pixels_in_common(a: _Runs, b: _Runs) -> Int[np.ndarray, "rows"]:

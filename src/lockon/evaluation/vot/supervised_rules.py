@@ -163,7 +163,7 @@ class MatlabRules(Rules):
         self, sums: Float[np.ndarray, "*sets lengths"], totals: Float[np.ndarray, "*sets lengths"]
     ) -> Float[np.ndarray, "*sets lengths"]:
         """1 at the first length, and 0 where no fragment is defined."""
-        curve = np.nan_to_num(ratio(sums, totals), nan=0.0)
+        curve: Float[np.ndarray, "*sets lengths"] = np.nan_to_num(ratio(sums, totals), nan=0.0)
         curve[..., 0] = 1
         return curve
 
