@@ -19,7 +19,7 @@ from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Assessment, Exclusion
 from lockon.evaluation.cumulative import assess_models
-from lockon.evaluation.formats import FORMATS, read_results
+from lockon.evaluation.formats import FORMATS, read_results, submission_form, write_submission
 from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
 from lockon.evaluation.reports import (
     Assessed,
@@ -34,7 +34,7 @@ from lockon.evaluation.reports import (
 from lockon.evaluation.reports.plots.canvas import require_matplotlib
 from lockon.evaluation.store import ResultStore, Stored
 from lockon.evaluation.tracks import Results
-from lockon.files import user_path
+from lockon.files import make_folder, user_path
 
 Runs = Sequence[Mapping[str, Stored]]
 """What a tracker said, by run and sequence."""
@@ -72,6 +72,8 @@ class Report:
     """Compare models by their means over all settings that `lockon eval --sweep` has tried."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder for the report; without it, nothing is written."""
+    submit: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Assess nothing, but write an archive per tracker to this folder, as the benchmark's server takes it."""
 
     def run(self) -> int:
         """Assess, print the tables, and write the report."""
@@ -85,6 +87,8 @@ class Report:
             raise DataError("a test set is given twice with --on; give each once.")
         test_sets = [open_test_set(name, user_path(folder)) for name, folder in places]
         imports = [_Import.parse(text) for text in chain(*self.imports)]
+        if self.submit is not None:
+            return self._pack([self._gathered(test_set, store, imports) for test_set in test_sets], self.submit)
         assessed = [self._assessed(test_set, store, imports) for test_set in test_sets]
         for one in assessed:
             _print(one)
@@ -95,14 +99,20 @@ class Report:
             print(f"report: {paths[0]}, and {len(paths) - 1} files beside it")
         return 0
 
-    def _assessed(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
-        gathered = _Gathered()
-        for tracker in store.trackers(test_set.name):
+    def _gathered(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> _Gathered:
+        gathered = _Gathered(test_set)
+        stored = store.trackers(test_set.name)
+        for tracker in stored:
             if not self.trackers or tracker in self.trackers:
-                gathered.take_stored(test_set, store, tracker)
+                gathered.take_stored(store, tracker)
         for one in imports:
-            gathered.take_imported(test_set, one)
-        chosen = _chosen(gathered.results, self.trackers, store.trackers(test_set.name), test_set)
+            gathered.take_imported(one)
+        gathered.results = _chosen(gathered.results, self.trackers, stored, test_set)
+        return gathered
+
+    def _assessed(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
+        gathered = self._gathered(test_set, store, imports)
+        chosen = gathered.results
         assessments, rejections = _assessments(test_set, chosen, self.rules)
         if self.over_settings:
             models = assess_models(assessments[:1], models_of(chosen))
@@ -116,24 +126,36 @@ class Report:
             remarks=(*gathered.remarks, *rejections),
         )
 
+    def _pack(self, all_gathered: Sequence[_Gathered], to: Path) -> int:
+        folder = user_path(to)
+        make_folder(folder)
+        for gathered in all_gathered:
+            form = submission_form(gathered.test_set)
+            for tracker, runs in gathered.results.items():
+                archive = folder / f"{gathered.test_set.name}_{tracker.replace('/', '_')}.zip"
+                count = write_submission(form, gathered.test_set, tracker, runs, archive)
+                print(f"{archive}: {count} files in the form '{form}'")
+        return 0
+
 
 @dataclass(slots=True)
 class _Gathered:
     """Results on a test set from all places."""
 
+    test_set: TestSet
     results: dict[str, Runs] = field(default_factory=dict)
     problems: list[Exclusion] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
-    def take_stored(self, test_set: TestSet, store: ResultStore, tracker: str) -> None:
-        stored = store.load(test_set, tracker)
+    def take_stored(self, store: ResultStore, tracker: str) -> None:
+        stored = store.load(self.test_set, tracker)
         self.results[tracker] = stored.runs
         self.problems += stored.problems
-        self.origins.append(stored_origin(store, test_set, tracker))
+        self.origins.append(stored_origin(store, self.test_set, tracker))
 
-    def take_imported(self, test_set: TestSet, one: _Import) -> None:
-        found = read_results(one.folder, test_set, one.form)
+    def take_imported(self, one: _Import) -> None:
+        found = read_results(one.folder, self.test_set, one.form)
         names = {
             tracker: one.name if len(found.results) == 1 else f"{one.name}/{tracker}" for tracker in found.results
         }

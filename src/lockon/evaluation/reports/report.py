@@ -33,7 +33,7 @@ from lockon.evaluation.reports.tables import (
 )
 from lockon.evaluation.reports.text import as_latex, as_markdown
 from lockon.evaluation.tracks import Results
-from lockon.files import cannot_write, replacing
+from lockon.files import make_folder, replacing
 
 PAGE = "index.html"
 _VERSIONS = ("lockon", "numpy", "torch", "matplotlib", "Pillow")
@@ -74,10 +74,7 @@ def write_report(
         OutputError: something cannot be written.
     """
     require_matplotlib()
-    try:
-        (folder / "plots").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    make_folder(folder)
     all_assessments = [assessment for one in assessed for assessment in one.assessments]
     styles = tracker_styles(tracker.tracker for one in all_assessments for tracker in ranking(one))
     origin = report_origin(command)
@@ -148,7 +145,7 @@ def _part(assessed: Assessed, styles: Mapping[str, Style], folder: Path, most_by
     paths = []
     for assessment in assessed.assessments:
         place = folder / "plots" / _file_name(assessment.test_set) / _file_name(kind(assessment))
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         drawn = plots.setdefault(kind(assessment), [])
         for name, title, make in plots_of(assessment, styles):
             path = place / _file_name(name)
