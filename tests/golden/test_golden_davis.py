@@ -10,6 +10,8 @@ from lockon.data.testsets.base import MaskTruth, TestSequence, TestSet
 from lockon.evaluation.davis import assess, score_objects
 from lockon.evaluation.tracks import MaskTrack
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = ("davis_real", "davis_synthetic")
 J_TOLERANCE, F_TOLERANCE = 1e-6, 1e-4
 

@@ -12,6 +12,8 @@ from vot_files import repetitions, vot_test_set
 from lockon.evaluation.vot.expected_overlap import interval_of_lengths
 from lockon.evaluation.vot.supervised import assess
 
+pytestmark = pytest.mark.slow
+
 # Of the golden README; the numbers at hand agree to the six decimals that are stored.
 TOLERANCE = 1e-3
 EXACT = 2e-6

@@ -26,7 +26,7 @@ def region_similarity(truth: Mask, found: Mask) -> float:
 
 
 def contour_accuracy(truth: Mask, found: Mask) -> float:
-    """F: harmonic mean of the shares of one contour that lie close to the other; 1 where neither mask has a contour."""
+    """F: harmonic mean of the shares of one contour that lie close to the other; 1 where neither mask has one."""
     radius = math.ceil(BOUND * math.hypot(*truth.shape))
     rows, columns = (np.flatnonzero(truth.any(axis=axis) | found.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
