@@ -14,8 +14,8 @@ from lockon.apps.integrations.vot_toolkit import register
 from lockon.data.testsets.base import TestSet, box_of
 from lockon.data.testsets.registry import open_test_set
 from lockon.evaluation.formats import read_results, write_results
+from lockon.evaluation.protocols import assess
 from lockon.evaluation.tracks import Code, RegionTrack
-from lockon.evaluation.vot import supervised
 from lockon.evaluation.vot.expected_overlap import interval_of_lengths
 
 PROGRAM = Path(__file__).with_name("bright_tracker.py")
@@ -50,14 +50,20 @@ def test_the_toolkit_evaluates_our_tracker(tmp_path: Path, protocol: str) -> Non
     tables = toolkit.analysis(tmp_path, ["bright", "copy"])
     for of_bright, of_copy in tables:
         assert of_bright == of_copy
-    if protocol == "vot_supervised":
-        ours = supervised.assess(test_set, read.results, rules="vot_toolkit").trackers[0].values
-        accuracy, robustness, _, _ = tables[0][0]
+    ours = assess(test_set, read.results, rules="vot_toolkit").trackers[0].values
+    if protocol == "vot_longterm":
+        precision, recall, f = tables[0][0]
+        expected = {"Precision": precision, "Recall": recall, "F": f}
+    else:
+        accuracy, robustness, *_ = tables[0][0]
         (expected_overlap,) = tables[1][0]
-        assert robustness > 0
-        assert ours["Accuracy"] == pytest.approx(accuracy, abs=1e-9)
-        assert ours["Robustness"] == pytest.approx(robustness, abs=1e-9)
-        assert ours["EAO"] == pytest.approx(expected_overlap, abs=1e-9)
+        expected = {"Accuracy": accuracy, "Robustness": robustness}
+        # The interval of multi-start challenges is longer than these videos, and the same for all test sets of ours.
+        if protocol == "vot_supervised":
+            assert robustness > 0, "a run without failures shows little"
+            expected["EAO"] = expected_overlap
+    for measure, value in expected.items():
+        assert ours[measure] == pytest.approx(value, abs=1e-9), measure
 
 
 def check_track(track: RegionTrack, test_set: TestSet, name: str, anchor: int, jitter: float) -> None:

@@ -30,12 +30,12 @@ _MASK_PROTOCOLS = dict.fromkeys(("davis", "youtube_vos"), _MASKS)
 _TOOLKIT = {"one_pass": _BOXES, "got10k": _GOT10K} | _VOT
 
 FORMATS: Mapping[str, Mapping[str, Layout]] = {
-    "pytracking": {"one_pass": _PYTRACKING, "got10k": _PYTRACKING, "oxuva": _OXUVA} | _MASK_PROTOCOLS,
     "lasot": {"one_pass": _LASOT},
     "vot": _VOT,
     "oxuva": {"oxuva": _OXUVA},
     "masks": _MASK_PROTOCOLS,
     "otb_mat": {"one_pass": _OTB_MAT},
+    "pytracking": {"one_pass": _PYTRACKING, "got10k": _PYTRACKING, "oxuva": _OXUVA} | _MASK_PROTOCOLS,
     "text": {"one_pass": _BOXES, "got10k": _BOXES},
     "got10k": _TOOLKIT,
     "pysot": _TOOLKIT,
