@@ -32,6 +32,7 @@ from lockon.evaluation.reports import (
     write_report,
 )
 from lockon.evaluation.reports.plots.canvas import require_matplotlib
+from lockon.evaluation.reports.tables import MEANS_OVER_SETTINGS
 from lockon.evaluation.store import ResultStore, Stored
 from lockon.evaluation.tracks import Results
 from lockon.files import make_folder, user_path
@@ -116,7 +117,7 @@ class Report:
         assessments, rejections = _assessments(test_set, chosen, self.rules)
         if self.over_settings:
             models = assess_models(assessments[:1], models_of(chosen))
-            assessments.insert(0, replace(models, protocol=f"means over settings, {models.protocol}"))
+            assessments.insert(0, replace(models, protocol=MEANS_OVER_SETTINGS))
         problems = [one for one in gathered.problems if one.tracker in chosen]
         return Assessed(
             test_set=test_set,

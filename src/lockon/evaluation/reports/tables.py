@@ -10,8 +10,9 @@ from itertools import pairwise
 from lockon.evaluation.assessment import Assessment, Comparison, Measure, TrackerAssessment
 from lockon.evaluation.reports.numbers import NONE, Mark, marks, ranked, shown
 
-_NAMED_BY_RULES = ("one_pass", "vot_supervised")
-"""Protocols with several sets of rules."""
+MEANS_OVER_SETTINGS = "means over settings"
+_BESIDE = ("presence", MEANS_OVER_SETTINGS)
+"""Protocols that are assessed beside the one that a test set is for."""
 _CERTAINTY = 0.001
 """Probabilities nearer to 0 or 1 are not told apart."""
 FPS = Measure(name="FPS", unit="fps", meaning="frames per second of the tracker alone")
@@ -51,8 +52,7 @@ def ranking(assessment: Assessment) -> tuple[TrackerAssessment, ...]:
 
 def kind(assessment: Assessment) -> str:
     """What tells it from others of the same results: its rules, and the protocol where it is not the usual one."""
-    usual = assessment.protocol in _NAMED_BY_RULES
-    return assessment.rules if usual else f"{assessment.rules}, {assessment.protocol}"
+    return f"{assessment.rules}, {assessment.protocol}" if assessment.protocol in _BESIDE else assessment.rules
 
 
 def overview_table(assessment: Assessment) -> Table:

@@ -17,6 +17,8 @@ from lockon.evaluation.reports.tables import mean_of_known, ranking
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LEAST_SPAN = 0.3
+"""Of the axes of the A-R plot."""
 _MOST_NUMBERED = 60
 """Sequences up to which the map says its numbers."""
 
@@ -54,14 +56,28 @@ def accuracy_robustness(
     first = assessment.measures[0]
     points = _points(assessment, robustness, accuracy)
     scores = {one.tracker: shown(one.values.get(first.name), first.unit) for one in assessment.trackers}
-    return scatter(
+    figure = scatter(
         points,
         scores,
         styles,
         title=f"Accuracy and robustness [{first.name}]",
-        x_label=robustness.name,
-        y_label=accuracy.name,
+        x_label=_explained(robustness),
+        y_label=_explained(accuracy),
     )
+    axes = figure.axes[0]
+    axes.set_xlim(*_widened(*axes.get_xlim()))
+    axes.set_ylim(*_widened(*axes.get_ylim()))
+    return figure
+
+
+def _explained(measure: Measure) -> str:
+    return f"{measure.name} ({measure.meaning})" if measure.meaning else measure.name
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """A part of [0, 1] of some width: without it, hardly different trackers would look far apart."""
+    missing = max(0.0, _LEAST_SPAN - (high - low)) / 2
+    return max(0.0, low - missing), min(1.0, high + missing)
 
 
 def speed_accuracy(assessment: Assessment, styles: Mapping[str, Style]) -> Figure:
