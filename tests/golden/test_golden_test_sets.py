@@ -27,8 +27,8 @@ def test_otb_annotation_has_the_lengths_of_the_table(tmp_path):
     otb = open_test_set("otb100", tmp_path)
     assert {sequence.name for sequence in otb.sequences} == given
     if len(given) == 100:
-        assert frames(otb) == 59_040
-        assert frames(open_test_set("otb100", tmp_path, pytracking=True)) == 59_035
+        assert frames(otb) == 59_035
+        assert frames(open_test_set("otb100", tmp_path, pytracking=False)) == 59_040
 
 
 def test_uav_annotation_has_the_lengths_and_absent_frames_of_the_table(tmp_path):

@@ -113,10 +113,10 @@ def _mean(values: Float[np.ndarray, "sequences"], weights: Float[np.ndarray, "se
 
 
 def frames_per_second(tracks: Sequence[Track | RegionTrack | MaskTrack]) -> float | None:
-    """Mean over sequences of frames by seconds, starts included; None where no track has times."""
+    """Mean over sequences of frames by seconds, without dropped frames (NaN); None where no track has times."""
     rates = [
-        len(track.seconds) / float(track.seconds.sum())
+        np.count_nonzero(~np.isnan(track.seconds)) / float(np.nansum(track.seconds))
         for track in tracks
-        if track.seconds is not None and track.seconds.sum() > 0
+        if track.seconds is not None and np.nansum(track.seconds) > 0
     ]
     return float(np.mean(rates)) if rates else None

@@ -65,11 +65,11 @@ def test_two_targets_of_one_video_have_a_file_each(tmp_path):
 def test_pytracking_starts_tiger1_five_frames_later(tmp_path):
     make_otb(tmp_path, "Tiger1", "Tiger2")
     images(tmp_path / "Tiger1" / "img", range(1, 8), 4)
-    otb = open_test_set("otb100", tmp_path, pytracking=True)
+    otb = open_test_set("otb100", tmp_path)
     assert [len(sequence) for sequence in otb.sequences] == [349, 365]
     assert otb["Tiger1"].start == Box(6, 7, 20, 10)
     assert number_of(otb["Tiger1"].frame(0)) == 6
-    assert len(open_test_set("otb100", tmp_path)["Tiger1"]) == 354
+    assert len(open_test_set("otb100", tmp_path, pytracking=False)["Tiger1"]) == 354
 
 
 @pytest.mark.parametrize("separator", [",", "\t", " ", ", ", "\t "])

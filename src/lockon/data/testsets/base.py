@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -74,6 +75,8 @@ Truth = BoxTruth | RegionTruth | SparseTruth | MaskTruth
 class TestSequence:
     """One entry of a test set: frames in order, and what is known of the target."""
 
+    __test__: ClassVar[bool] = False  # pytest takes a class of such a name for tests
+
     name: str
     """As in reports and names of result files; unique in the test set."""
     frame_paths: Sequence[Path]
@@ -120,6 +123,8 @@ class TestSequence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSet:
     """Sequences that are evaluated together."""
+
+    __test__: ClassVar[bool] = False
 
     name: str
     """In `lockon.data.testsets.registry`, such as "otb100"."""

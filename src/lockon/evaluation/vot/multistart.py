@@ -8,7 +8,7 @@ Python toolkit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -148,7 +148,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         measures=MEASURES,
         trackers=trackers,
         sequences={sequence.name: len(sequence) for sequence in sequences},
-        plots=(EXPECTED_OVERLAP,),
+        plots=(replace(EXPECTED_OVERLAP, band=(LOW, HIGH)),),
         exclusions=tuple(exclusions),
         comparisons=comparisons,
         notes=(f"EAO is the mean over lengths {LOW} to {HIGH}.", *([UNBOUNDED] if None in sizes else [])),

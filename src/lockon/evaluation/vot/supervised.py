@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -78,7 +79,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         measures=chosen.measures,
         trackers=trackers,
         sequences={sequence.name: len(sequence) for sequence in sequences},
-        plots=(EXPECTED_OVERLAP,),
+        plots=(replace(EXPECTED_OVERLAP, band=(interval.low, interval.high)),),
         exclusions=tuple(exclusions),
         comparisons=comparisons,
         notes=(
