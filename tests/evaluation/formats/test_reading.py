@@ -146,7 +146,7 @@ def test_a_wrong_folder_is_answered_with_the_right_one(tmp_path: Path) -> None:
         read_results(tmp_path / "nowhere", ONE_PASS)
     with pytest.raises(UnknownNameError, match="pytraking"):
         read_results(tmp_path, ONE_PASS, "pytraking")
-    with pytest.raises(DataError, match="Forms that it has: pytracking, lasot"):
+    with pytest.raises(DataError, match="Forms that it has: lasot, otb_mat, pytracking"):
         read_results(tmp_path, ONE_PASS, "vot")
 
 
