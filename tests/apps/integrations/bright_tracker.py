@@ -27,7 +27,7 @@ class BrightTracker:
 
     def start(self, image: Image, region: Region) -> Observation | None:
         self._last = box_of(region)
-        return None
+        return Observation(region, score=1.0)
 
     def step(self, image: Image) -> Observation:
         bright = image.mean(axis=2) > 128

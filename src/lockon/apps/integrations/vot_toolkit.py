@@ -78,8 +78,10 @@ def _answer(trax: Any, server: Any, create: Callable[[int], MeasuredTracker], fo
             raise TrackerError("the toolkit sent a frame before it gave a target.")
         else:
             observation = tracker.step(image)
-        confidence = {} if observation.score is None else {"confidence": repr(float(observation.score))}
-        server.status([(_to_trax(trax, observation, form, image), confidence)])
+        # Where the target is given there is nothing to be confident of, and the toolkit would count it.
+        score = None if request.type == trax.TraxStatus.INITIALIZE else observation.score
+        properties = {} if score is None else {"confidence": repr(float(score))}
+        server.status([(_to_trax(trax, observation, form, image), properties)])
 
 
 def _trax() -> Any:

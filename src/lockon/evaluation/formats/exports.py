@@ -124,7 +124,9 @@ def _vot(sequence: TestSequence, runs: Sequence[Said]) -> Files:
             yield from _vot_run(f"{name}/{name}_{number:03d}", said)
         elif isinstance(said, Track):
             boxes = [Box(*box) for box in said.boxes[1:].tolist()]
-            track = RegionTrack(regions=(Code.START, *boxes), scores=said.scores, seconds=said.seconds)
+            # The toolkit has no confidence where the target is given.
+            scores = None if said.scores is None else np.concatenate([[np.nan], said.scores[1:]])
+            track = RegionTrack(regions=(Code.START, *boxes), scores=scores, seconds=said.seconds)
             yield from _vot_run(f"{name}/{name}_{number:03d}", track)
 
 
@@ -134,9 +136,7 @@ def _vot_run(stem: str, track: RegionTrack) -> Files:
         _lines(str(int(one)) if isinstance(one, Code) else format_region(one) for one in track.regions),
     )
     if track.scores is not None:
-        scores = track.scores.copy()
-        scores[0] = np.nan  # the toolkit has none where the target is given
-        yield f"{stem}_confidence.value", _values(scores)
+        yield f"{stem}_confidence.value", _values(track.scores)
     if track.seconds is not None:
         yield f"{stem}_time.value", _values(track.seconds)
 
