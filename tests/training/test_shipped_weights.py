@@ -49,7 +49,7 @@ def test_the_card_says_where_the_weights_come_from(shipped):
     _, card = shipped
     assert (card.constructor, card.tracker) == ("lockon_s", "lockon_s")
     assert any("research" in line for line in card.details["data"])
-    assert card.details["recipe"]["tracking"]["samples"]["size"] == 224
+    assert card.details["joint_recipe"]["samples"]["crop"]["size"] == 224
 
 
 @pytest.mark.slow
