@@ -1,11 +1,16 @@
 """Check the annotated shapes and types of every tensor function while the tests run; and a disk that is full."""
 
+import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 from jaxtyping import install_import_hook
+
+# Side by side, threads wait for each other; before anything imports PyTorch.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOMS = ("lockon.boxes", "lockon.nn", "lockon.networks", "lockon.tracking")
 

@@ -12,7 +12,7 @@ def test_all_sequences_are_there(tmp_path):
     otb = open_test_set("otb100", make_otb(tmp_path))
     assert (otb.name, otb.title, otb.protocol, otb.excluded) == ("otb100", "OTB-100", "one_pass", ())
     assert len(otb) == 100
-    assert sum(map(len, otb.sequences)) == 59_040
+    assert sum(map(len, otb.sequences)) == 59_035  # without five of Tiger1
     assert otb.sequences[0].name == "Basketball"
     assert otb["Basketball"].attributes == {"IV", "OCC", "DEF", "OPR", "BC"}
     assert otb.attributes["OPR"] == "Out-of-Plane Rotation"
@@ -38,7 +38,7 @@ def test_all_sequences_are_there(tmp_path):
 def test_images_do_not_count_from_one_everywhere(tmp_path, name, folder, first, frames, digits):
     make_otb(tmp_path, name)
     images(tmp_path / folder, [first, first + 1], digits)
-    sequence = open_test_set("otb100", tmp_path)[name]
+    sequence = open_test_set("otb100", tmp_path, pytracking=False)[name]
     assert len(sequence) == len(sequence.frame_paths) == frames
     assert sequence.frame_paths[0] == tmp_path / folder / f"{first:0{digits}d}.jpg"
     assert sequence.frame_paths[-1].name == f"{first + frames - 1:0{digits}d}.jpg"
