@@ -10,7 +10,13 @@ import pytest
 
 from lockon.boxes import Box
 from lockon.errors import DataError, TrackerError
-from lockon.evaluation.trackers import ExternalTracker, MeasuredTracker, external_tracker
+from lockon.evaluation.trackers import (
+    ExternalTracker,
+    MeasuredTracker,
+    Observation,
+    covered_pixels,
+    external_tracker,
+)
 
 IMAGE = np.zeros((8, 8, 3), dtype=np.uint8)
 BOX = Box(1, 2, 3, 4)
@@ -104,3 +110,19 @@ def test_commands_are_split_as_a_shell_does():
         external_tracker("mine", " ")
     with pytest.raises(DataError, match="cannot read the command"):
         external_tracker("mine", "'open")
+
+
+def test_a_box_covers_the_pixels_whose_centres_it_holds():
+    mask = covered_pixels(Observation(Box(-2.4, 7, 5, 8)), 20, 10)
+    assert (mask.left, mask.top, mask.pixels.shape, mask.pixels.all()) == (0, 7, (3, 3), True)
+    mask = covered_pixels(Observation(Box(2.6, 1.5, 2, 1)), 20, 10)
+    assert (mask.left, mask.top, mask.pixels.shape) == (3, 1, (1, 2))
+    for nowhere in (Box(30, 30, 5, 5), Box(5, 5, -3, 2), Box(*[float("nan")] * 4)):
+        assert covered_pixels(Observation(nowhere), 20, 10).pixels.size == 0
+
+
+def test_what_a_tracker_segments_counts_more_than_its_box():
+    pixels = np.zeros((10, 20), dtype=bool)
+    pixels[3, 4:6] = True
+    mask = covered_pixels(Observation(Box(0, 0, 9, 9), mask=pixels), 20, 10)
+    assert (mask.left, mask.top, mask.pixels.tolist()) == (4, 3, [[True, True]])

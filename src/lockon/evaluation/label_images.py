@@ -76,11 +76,20 @@ def compare_labels(
     return {number: ObjectScores(each[0], each[1] if contours else each[1, :0]) for number, each in scores.items()}
 
 
+def read_objects(path: Path, truth: MaskTruth) -> Labels:
+    """The number of the object in every pixel, 0 where there is none.
+
+    Raises:
+        DataError: the file is no image of labels.
+    """
+    labels = read_labels(path)
+    return (labels > 0).astype(np.uint8) if truth.merged else labels
+
+
 def _read(path: Path | None, truth: MaskTruth, label: str, frame: int) -> Labels:
     if path is None:
         raise DataError(f"{label} has no mask of frame {frame} (counted from 0). Complete it.")
-    labels = read_labels(path)
-    return (labels > 0).astype(np.uint8) if truth.merged else labels
+    return read_objects(path, truth)
 
 
 def _check(annotated: Labels, found: Labels, truth: MaskTruth, label: str) -> None:

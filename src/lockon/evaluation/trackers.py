@@ -40,7 +40,7 @@ from lockon.boxes import Box
 from lockon.data.testsets.base import box_of
 from lockon.errors import DataError, TrackerError
 from lockon.images import Image
-from lockon.regions import Polygon, Region, format_region, parse_region
+from lockon.regions import MaskRegion, Polygon, Region, format_region, parse_region
 
 REMEMBERED_LINES = 12
 """Of what a program last wrote, for messages."""
@@ -141,6 +141,27 @@ def start_box(region: Region) -> Box:
     That is how the toolkits of VOT2015 to VOT2019 are used with such trackers.
     """
     return region.area_preserving_box if isinstance(region, Polygon) else box_of(region)
+
+
+def covered_pixels(observation: Observation, width: int, height: int) -> MaskRegion:
+    """The pixels of a target: as the tracker segments it, or else those of its box in an image of this size.
+
+    A pixel is of the box if its centre is. Boxes that are not finite have none.
+    """
+    if observation.mask is not None:
+        return MaskRegion.of(observation.mask)
+    if isinstance(observation.region, MaskRegion):
+        return observation.region
+    x, y, w, h = box_of(observation.region)
+    left, right = (_first_centre(value, width) for value in (x, x + w))
+    top, bottom = (_first_centre(value, height) for value in (y, y + h))
+    pixels: Bool[np.ndarray, "height width"] = np.ones((max(bottom - top, 0), max(right - left, 0)), dtype=np.bool_)
+    return MaskRegion(left, top, pixels)
+
+
+def _first_centre(position: float, limit: int) -> int:
+    """The first pixel in `0 … limit` whose centre is not before a position."""
+    return int(np.clip(np.ceil(np.nan_to_num(position) - 0.5), 0, limit))
 
 
 def external_tracker(

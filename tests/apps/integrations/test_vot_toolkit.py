@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from apps.integrations.bright_tracker import save_frame
-from lockon.apps.integrations.vot_toolkit import RegionForm, as_mask, corners, register, serve
+from lockon.apps.integrations.vot_toolkit import RegionForm, corners, register, serve
 from lockon.boxes import Box
 from lockon.errors import DataError, MissingExtraError
-from lockon.evaluation.trackers import Observation
 from lockon.regions import MaskRegion, Polygon
 
 PROGRAM = Path(__file__).with_name("bright_tracker.py")
@@ -76,17 +75,6 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "trax", None)
     with pytest.raises(MissingExtraError, match=r"lockon\[vot\]"):
         serve(lambda seed: pytest.fail("no tracker is needed"), name="none", form="rectangle")
-
-
-def test_a_box_fills_the_pixels_that_it_covers_in_the_image() -> None:
-    image = np.zeros((10, 20, 3), dtype=np.uint8)
-    mask = as_mask(Observation(Box(-2.4, 7, 5, 8)), image)
-    assert (mask.left, mask.top, mask.pixels.shape, mask.pixels.all()) == (0, 7, (3, 3), True)
-    assert as_mask(Observation(Box(30, 30, 5, 5)), image).pixels.size == 0
-    pixels = np.zeros((10, 20), dtype=bool)
-    pixels[3, 4:6] = True
-    mask = as_mask(Observation(Box(0, 0, 9, 9), mask=pixels), image)
-    assert (mask.left, mask.top, mask.pixels.tolist()) == (4, 3, [[True, True]])
 
 
 def test_corners_go_around() -> None:

@@ -197,7 +197,7 @@ def test_the_higher_score_wins_a_pixel_and_the_absent_have_none(tmp_path: Path):
     answers = iter(
         [
             Observation(FAR, 0.9, True, mask),
-            Observation(Box(0, 0, 4, 4), 0.2, False),
+            Observation(Box(0, 0, 4, 4), 0.2, np.bool_(False)),
             Observation(Box(-2, 2.6, 6, 1.2), 0.3),
             Observation(MaskRegion(30, 14, np.ones((4, 4), dtype=np.bool_)), 0.1),
         ]
@@ -209,6 +209,16 @@ def test_the_higher_score_wins_a_pixel_and_the_absent_have_none(tmp_path: Path):
     assert second[2, :4].tolist() == [0, 0, 0, 0]
     assert (third[14:, 30:] == 2).all()
     assert third.sum() == 8
+
+
+def test_merged_objects_are_given_as_one(tmp_path: Path):
+    """Masks of DAVIS 2016 are white, or have several numbers, and mean one object."""
+    sequence = labelled(tmp_path, {1: 0, 2: 0})
+    truth = MaskTruth(labels=sequence.truth.labels, objects={1: 0}, merged=True)
+    tracker = Scripted(lambda frame: FAR)
+    result = label_images(opener(tracker, with_truth(sequence, truth)), with_truth(sequence, truth))
+    assert tracker.given.box == Box(2, 4, 12, 4)
+    assert np.unique(decoded(result.images[0])).tolist() == [0, 1]
 
 
 def test_an_object_without_pixels_is_named(tmp_path: Path):

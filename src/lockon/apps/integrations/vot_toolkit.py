@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool
 
 from lockon.boxes import Box
 from lockon.data.image_reading import read_rgb
 from lockon.data.testsets.base import box_of
 from lockon.errors import DataError, LockonError, MissingExtraError, TrackerError
-from lockon.evaluation.trackers import MeasuredTracker, Observation
+from lockon.evaluation.trackers import MeasuredTracker, Observation, covered_pixels
 from lockon.files import replacing
 from lockon.images import Image
 from lockon.regions import MaskRegion, Polygon, Region
@@ -105,7 +104,8 @@ def _from_trax(trax: Any, region: Any) -> Region:
 
 def _to_trax(trax: Any, observation: Observation, form: RegionForm, image: Image) -> Any:
     if form == "mask":
-        mask = as_mask(observation, image)
+        height, width = image.shape[:2]
+        mask = covered_pixels(observation, width, height)
         pixels = mask.pixels if mask.pixels.size else np.zeros((1, 1), dtype=np.bool_)
         return trax.Mask.create(np.ascontiguousarray(pixels, dtype=np.uint8), mask.left, mask.top)
     if form == "polygon":
@@ -119,20 +119,6 @@ def corners(region: Region) -> Sequence[Sequence[float]]:
         return [(float(x), float(y)) for x, y in region.points]
     x, y, w, h = box_of(region)
     return [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
-
-
-def as_mask(observation: Observation, image: Image) -> MaskRegion:
-    """The pixels of a target: as the tracker segments it, or else all of its box that lies in the image."""
-    if observation.mask is not None:
-        return MaskRegion.of(observation.mask)
-    if isinstance(observation.region, MaskRegion):
-        return observation.region
-    height, width = image.shape[:2]
-    x, y, w, h = box_of(observation.region)
-    left, right = (min(max(round(value), 0), width) for value in (x, x + w))
-    top, bottom = (min(max(round(value), 0), height) for value in (y, y + h))
-    pixels: Bool[np.ndarray, "height width"] = np.ones((bottom - top, right - left), dtype=np.bool_)
-    return MaskRegion(left, top, pixels)
 
 
 def register(workspace: Path, commands: Mapping[str, Sequence[str]]) -> Path:

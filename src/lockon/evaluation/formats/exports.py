@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
-from PIL import Image as PillowImage
+from jaxtyping import Float, Shaped
 
 from lockon.boxes import Box
 from lockon.data.image_reading import read_labels
+from lockon.data.label_writing import label_png
 from lockon.data.testsets.base import MaskTruth, TestSequence
 from lockon.evaluation.formats.base import Said
 from lockon.evaluation.formats.masks import frame_names
@@ -154,22 +152,7 @@ def _masks(sequence: TestSequence, runs: Sequence[Said]) -> Files:
             for frame in range(len(sequence)) if required is None else required:
                 path = said.labels[frame]
                 if path is not None:
-                    yield f"{sequence.name}/{names[frame]}.png", _palette_png(path)
-
-
-def _palette_png(path: Path) -> bytes:
-    image = PillowImage.fromarray(read_labels(path))
-    image.putpalette(_palette().tobytes())
-    content = io.BytesIO()
-    image.save(content, "PNG", optimize=False)
-    return content.getvalue()
-
-
-def _palette() -> UInt8[np.ndarray, "256 3"]:
-    """The colours of PASCAL VOC: bit 3k + c of the number is bit 7 - k of channel c."""
-    numbers, channels, k = np.ix_(np.arange(256), np.arange(3), np.arange(8))
-    colours: UInt8[np.ndarray, "256 3"] = (((numbers >> (3 * k + channels)) & 1) << (7 - k)).sum(-1, np.uint8)
-    return colours
+                    yield f"{sequence.name}/{names[frame]}.png", label_png(read_labels(path))
 
 
 _BOXES = frozenset({"one_pass", "got10k"})

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, UInt8
-from PIL import Image as PillowImage
 
-from lockon.data.testsets.base import MaskTruth, TestSequence, box_of
+from lockon.data.label_writing import label_png
+from lockon.data.testsets.base import MaskTruth, TestSequence
 from lockon.errors import DataError
+from lockon.evaluation.label_images import Labels, read_objects
 from lockon.evaluation.running.following import Open, Timed
 from lockon.evaluation.store import LabelImages
+from lockon.evaluation.trackers import covered_pixels
 from lockon.regions import MaskRegion
 
-Labels = UInt8[np.ndarray, "height width"]
+NOTHING = MaskRegion(0, 0, np.zeros((0, 0), dtype=np.bool_))
 
 
 class _Patch(NamedTuple):
@@ -51,7 +51,7 @@ def label_images(open_follower: Open, sequence: TestSequence) -> LabelImages:
                 seconds[frame] += timed.seconds
                 patches[frame].append(_patch(number, timed, height, width))
     wanted = range(len(sequence)) if truth.required is None else truth.required
-    images = {frame: _png(_painted(patches[frame], height, width)) for frame in wanted}
+    images = {frame: label_png(_painted(patches[frame], height, width)) for frame in wanted}
     return LabelImages(images=images, seconds=seconds)
 
 
@@ -59,32 +59,15 @@ def _read_labels(sequence: TestSequence, truth: MaskTruth, frame: int) -> Labels
     path = truth.labels[frame]
     if path is None:
         raise DataError(f"sequence '{sequence.name}' has no label image of frame {frame}, in which an object begins.")
-    try:
-        with PillowImage.open(path) as image:
-            return np.array(image if image.mode in ("L", "P") else image.convert("L"), dtype=np.uint8)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the label image '{path}': {error}.") from error
+    return read_objects(path, truth)
 
 
 def _patch(number: int, timed: Timed, height: int, width: int) -> _Patch:
     observation = timed.observation
     score = 1.0 if observation.score is None else observation.score
-    if observation.present is False:
-        return _Patch(number, MaskRegion(0, 0, np.zeros((0, 0), dtype=np.bool_)), score)
-    if observation.mask is not None:
-        return _Patch(number, MaskRegion.of(observation.mask), score)
-    if isinstance(observation.region, MaskRegion):
-        return _Patch(number, observation.region, score)
-    left, top, w, h = box_of(observation.region)
-    columns, rows = _pixels_between(left, left + w, width), _pixels_between(top, top + h, height)
-    filled: Bool[np.ndarray, "h w"] = np.ones((rows.stop - rows.start, columns.stop - columns.start), dtype=np.bool_)
-    return _Patch(number, MaskRegion(columns.start, rows.start, filled), score)
-
-
-def _pixels_between(begin: float, end: float, limit: int) -> slice:
-    """The pixels whose centres lie between two coordinates."""
-    first, last = (int(np.clip(np.ceil(np.nan_to_num(value) - 0.5), 0, limit)) for value in (begin, end))
-    return slice(first, max(first, last))
+    if observation.present is not None and not observation.present:
+        return _Patch(number, NOTHING, score)
+    return _Patch(number, covered_pixels(observation, width, height), score)
 
 
 def _painted(patches: list[_Patch], height: int, width: int) -> Labels:
@@ -97,24 +80,3 @@ def _painted(patches: list[_Patch], height: int, width: int) -> Labels:
             pixels = mask.pixels[top - mask.top : bottom - mask.top, left - mask.left : right - mask.left]
             labels[top:bottom, left:right][pixels] = number
     return labels
-
-
-def _png(labels: Labels) -> bytes:
-    image = PillowImage.fromarray(labels).convert("P")
-    image.putpalette(_PALETTE)
-    buffer = io.BytesIO()
-    image.save(buffer, format="png")
-    return buffer.getvalue()
-
-
-def _palette() -> bytes:
-    """Colours of object numbers as data sets of label images have them: bits of the number, spread (PASCAL VOC)."""
-    numbers = np.arange(256)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            colours[:, channel] |= (((numbers >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
-    return colours.tobytes()
-
-
-_PALETTE = _palette()
