@@ -47,6 +47,14 @@ def test_boxes_come_back_to_the_last_bit(store: ResultStore):
     assert again.path == store.root / "toys/mine/000/car.txt"
 
 
+def test_scores_need_not_be_finite(store: ResultStore):
+    scores = np.array([np.nan, -np.inf, np.inf])
+    store.save(KEY, box_sequence(), Track(boxes=track().boxes, scores=scores), MAKING)
+    again = store.read(KEY, box_sequence())
+    assert isinstance(again, Track)
+    np.testing.assert_array_equal(again.scores, scores)
+
+
 def test_the_record_says_how_it_was_made(store: ResultStore):
     store.save(KEY, box_sequence(), track(), MAKING)
     record = store.record(KEY)
@@ -116,6 +124,11 @@ def test_nothing_is_there_at_first(store: ResultStore):
     assert store.trackers("toys") == []
 
 
+def without(path: Path, key: str) -> None:
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in record.items() if name != key}))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -125,6 +138,7 @@ def test_nothing_is_there_at_first(store: ResultStore):
         (lambda folder: (folder / "car.json").write_text('{"format": 1, "fi'), "is damaged"),
         (lambda folder: (folder / "car.json").write_text("[]"), "is no record"),
         (lambda folder: (folder / "car.json").write_text('{"format": 1}'), "lacks files"),
+        (lambda folder: without(folder / "car.json", "frames"), "lacks files, kind, frames"),
         (lambda folder: (folder / "car.json").write_bytes(b"\xff\xfe"), "is damaged"),
     ],
 )
@@ -192,3 +206,9 @@ def test_a_full_disk_leaves_no_result(store: ResultStore, full_disk):
 def test_names_that_no_file_can_have_are_refused(name: str):
     with pytest.raises(DataError, match="cannot be the name"):
         check_name("sequence", name)
+
+
+def test_names_that_are_too_long_for_a_file_are_refused():
+    check_name("tracker", "ä" * 100)
+    with pytest.raises(DataError, match="too long"):
+        check_name("tracker", "ä" * 100 + "b")

@@ -32,6 +32,8 @@ from lockon.files import cannot_write, replacing
 from lockon.regions import Region, format_region, parse_region
 
 FORMAT = 1
+LONGEST_NAME = 200
+"""Bytes; file systems take 255, of which a few are for what we put behind it."""
 REMEDY = "run `lockon eval` again, which makes it anew, or delete it"
 
 
@@ -168,8 +170,10 @@ class ResultStore:
             raise DataError(f"'{path}' is damaged ({error}); {REMEDY}.") from error
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise DataError(f"'{path}' is no record of a result (format {FORMAT}); {REMEDY}.")
-        if not isinstance(record.get("files"), list) or record.get("kind") not in _READERS or "sha256" not in record:
-            raise DataError(f"'{path}' lacks files, kind or sha256; {REMEDY}.")
+        if not isinstance(record.get("files"), list) or not record.keys() >= {"kind", "frames", "sha256"}:
+            raise DataError(f"'{path}' lacks files, kind, frames or sha256; {REMEDY}.")
+        if record["kind"] not in _READERS:
+            raise DataError(f"'{path}' is of a kind that is not known, {record['kind']!r}; {REMEDY}.")
         return record
 
     def save(self, key: ResultKey, sequence: TestSequence, outcome: Outcome, making: Making) -> None:
@@ -221,6 +225,10 @@ def check_name(kind: str, name: str) -> None:
         raise DataError(
             f"{kind} '{name}' cannot be the name of a file; rename it: no slashes, colons or leading dots."
         )
+    if len(name.encode()) > LONGEST_NAME:
+        raise DataError(
+            f"{kind} '{name}' is too long for the name of a file; rename it: {LONGEST_NAME} bytes at most."
+        )
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -259,8 +267,15 @@ def _times_and_scores(track: Track | RegionTrack) -> dict[str, Any]:
     return {"seconds": _numbers(track.seconds), "scores": _numbers(track.scores)}
 
 
-def _numbers(values: Float[np.ndarray, "frames"] | None) -> list[float | None] | None:
-    return None if values is None else [None if math.isnan(value) else float(value) for value in values]
+def _numbers(values: Float[np.ndarray, "frames"] | None) -> list[float | str | None] | None:
+    """JSON has no word for NaN, which is null here, nor for infinity, which is text that `float` reads."""
+    return None if values is None else [_number(float(value)) for value in values]
+
+
+def _number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
 
 
 def _digest(contents: Iterable[bytes]) -> str:
@@ -347,11 +362,11 @@ def _check_length(found: int, expected: int) -> None:
         raise ValueError(f"{found} lines for {expected} frames")
 
 
-def _array(values: Sequence[float | None] | None, frames: int) -> Float[np.ndarray, "frames"] | None:
+def _array(values: Sequence[float | str | None] | None, frames: int) -> Float[np.ndarray, "frames"] | None:
     if values is None:
         return None
     _check_length(len(values), frames)
-    return np.array(values, dtype=np.float64)
+    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def _flags(values: Sequence[bool] | None, frames: int) -> Bool[np.ndarray, "frames"] | None:
