@@ -54,6 +54,15 @@ def test_what_cannot_be_used_is_excluded(tmp_path):
     assert "has no annotation" in excluded["bare"]
 
 
+def test_clips_in_folders_below_have_names_that_files_can_have(tmp_path):
+    clip(tmp_path, "street/left", "1,2,3,4\n" * 4)
+    clip(tmp_path, "street/right", "1,2,3,4\n" * 4)
+    clip(tmp_path, "street-left", "1,2,3,4\n" * 4)
+    folder = open_test_set("folder", tmp_path)
+    assert sorted(sequence.name for sequence in folder.sequences) == ["street-left", "street-right"]
+    assert [name for name, _ in folder.excluded] == ["street-left"]
+
+
 def test_boxes_in_every_other_frame_are_refused(tmp_path):
     pictures(tmp_path / "dog", "%04d.jpg", range(1, 6))
     write(tmp_path / "dog.csv", "frame,x,y,w,h\n0,1,2,20,10\n2,2,2,20,10\n4,3,2,20,10\n")

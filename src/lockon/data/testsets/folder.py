@@ -24,9 +24,14 @@ def find(root: Path, *, first_frame: int = 0) -> Found:
         first_frame: number of the first frame in tables (CSV) whose header does not say.
     """
     dataset = open_folder(root, first_frame=first_frame)
-    found = gather(dataset, lambda sequence: sequence.name, _of_object)
+    found = gather(dataset, _name, _of_object)
     unused = ((issue.sequence, issue.text) for issue in dataset.issues if issue.kind != "boxes")
     return Found(found.sequences, (*found.excluded, *unused))
+
+
+def _name(sequence: FolderSequence) -> str:
+    """Of a clip in a folder below, its path in one word: results are files of this name."""
+    return sequence.name.replace("/", "-")
 
 
 def _of_object(sequence: FolderSequence) -> TestSequence:
@@ -37,7 +42,7 @@ def _of_object(sequence: FolderSequence) -> TestSequence:
     paths = [sequence.frame_path(index) for index in range(first, len(sequence))]
     files = tuple(path for path in paths if path is not None)
     return TestSequence(
-        name=sequence.name,
+        name=_name(sequence),
         frame_paths=files,
         truth=BoxTruth(boxes=boxes, visible=sequence.visible[first:]),
         start=Box.parse(boxes[0].tolist()),
