@@ -50,6 +50,21 @@ def seen(tmp_path, seconds: list[float], *, frames: int, grace: int = 1) -> tupl
     return [one.observation.region.x for one in timed], [one.seconds for one in timed]
 
 
+@pytest.mark.parametrize("answer", [Box(0, 0, 1, 1), Observation((0, 0, 1, 1)), Observation(np.zeros(4))])
+def test_what_is_no_observation_of_a_region_is_named(tmp_path, answer):
+    class Wrong:
+        def start(self, image, region):
+            pass
+
+        def step(self, image):
+            return answer
+
+    follower = TimedFollower(Wrong(), make_sequence(tmp_path, "car", 2))
+    follower.start(0, Box(2, 3, 6, 5))
+    with pytest.raises(TrackerError, match=r"got .*0"):
+        follower.step(1)
+
+
 def test_a_fast_tracker_sees_every_frame(tmp_path):
     assert seen(tmp_path, [9.0, 0.5, 0.5, 0.5], frames=4) == ([1, 2, 3], [0.5, 0.5, 0.5])
 

@@ -10,11 +10,12 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from jaxtyping import Float
 
+from lockon.boxes import Box
 from lockon.data.testsets.base import TestSequence
 from lockon.errors import TrackerError
 from lockon.evaluation.trackers import Closeable, FileTracker, MeasuredTracker, Observation, Preparing
 from lockon.images import Image
-from lockon.regions import Region
+from lockon.regions import MaskRegion, Polygon, Region
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -106,6 +107,11 @@ def _checked(observation: object) -> Observation:
     if not isinstance(observation, Observation):
         raise TrackerError(
             f"a tracker answers with lockon.evaluation.trackers.Observation(region, …); got {observation!r}."
+        )
+    if not isinstance(observation.region, Box | Polygon | MaskRegion):
+        raise TrackerError(
+            "the region of an Observation is a lockon.boxes.Box(x, y, w, h), or a Polygon or MaskRegion of "
+            f"lockon.regions; got {observation.region!r}."
         )
     return observation
 
