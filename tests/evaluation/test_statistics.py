@@ -68,6 +68,14 @@ def test_equal_trackers_are_better_with_one_half_and_errors_are_turned_round():
     ]
 
 
+def test_draws_without_a_value_decide_nothing():
+    """As where no sequence was drawn that has objects of unseen categories."""
+    values = {"a": np.array([3.0, np.nan, 2.0, 1.0]), "b": np.array([2.0, np.nan, 1.0, 1.0])}
+    (pair,) = compare(AUC, {"a": 2.0, "b": 1.0}, values)
+    assert pair.probability == pytest.approx(2.5 / 3)
+    assert not compare(AUC, {"a": 2.0, "b": 1.0}, values | {"b": np.full(4, np.nan)})
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=20))
 def test_means_stay_within_the_values(values):

@@ -74,7 +74,7 @@ class Aggregation:
                 if not np.isnan(value)
             }
             by_attribute[name] = mean_by_attribute(means, self._members, weights)
-            if self._draws is not None:
+            if self._draws is not None and not np.isnan(means).all():
                 intervals[name] = confidence_interval(resampled_means(means, self._draws, weights))
             if runs > 1:
                 deviations[name] = float(np.std([_mean(run, weights) for run in per_run], ddof=1))

@@ -60,7 +60,7 @@ def confidence_interval(means: Float[np.ndarray, "resamples"], confidence: float
 def compare(
     measure: Measure, values: Mapping[str, float], resampled: Mapping[str, Float[np.ndarray, "resamples"]]
 ) -> tuple[Comparison, ...]:
-    """Every pair of trackers, the one with the higher rank first.
+    """Every pair of trackers, the one with the higher rank first; without pairs of which nothing can be said.
 
     Args:
         measure: by which they are compared.
@@ -68,10 +68,11 @@ def compare(
         resampled: their `resampled_means`, of the same draws.
     """
     ranked = sorted(values, key=lambda tracker: values[tracker], reverse=measure.higher_is_better)
+    pairs = ((tracker, other) for place, tracker in enumerate(ranked) for other in ranked[place + 1 :])
     return tuple(
-        _compare_pair(measure, (tracker, other), values, resampled)
-        for place, tracker in enumerate(ranked)
-        for other in ranked[place + 1 :]
+        _compare_pair(measure, pair, values, resampled)
+        for pair in pairs
+        if np.isfinite(resampled[pair[0]] - resampled[pair[1]]).any()
     )
 
 
@@ -83,6 +84,7 @@ def _compare_pair(
 ) -> Comparison:
     tracker, other = pair
     differences = resampled[tracker] - resampled[other]
+    differences = differences[~np.isnan(differences)]  # a draw may hold no sequence that the measure is taken of
     gains = differences if measure.higher_is_better else -differences
     return Comparison(
         tracker=tracker,
