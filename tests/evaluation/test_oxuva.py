@@ -80,6 +80,11 @@ def test_threshold_tuned_on_the_dev_set():
     assert (scores.values["TPR"], scores.values["TNR"]) == (1.0, 1.0)
 
 
+def test_a_secret_annotation_is_said_to_be_secret():
+    with pytest.raises(DataError, match="secret"):
+        assess(few((0,), (1,)), {"T": [{"a": track(f30=(BOX, True, 0.9))}]})
+
+
 def test_what_is_wrong_with_a_track():
     with pytest.raises(DataError, match="no prediction for frame 30"):
         assess(few(), {"T": [{"a": track(f0=(BOX, True, 1.0), f60=(BOX, True, 1.0))}]})

@@ -220,12 +220,7 @@ def judge(sequence: TestSequence, test_set: TestSet, track: object, label: str) 
     Raises:
         DataError: annotation or track are of another kind, differ in length, or the track begins too late.
     """
-    truth = sequence.truth
-    if not isinstance(truth, SparseTruth):
-        raise DataError(
-            f"'{sequence.name}' of {test_set.title} has no sparse annotation of presence and boxes; "
-            f"assess it by the protocol '{test_set.protocol}'."
-        )
+    truth = _truth(sequence, test_set)
     if not isinstance(track, Track):
         raise DataError(f"{label} has no boxes; assess it by the protocol it was made for.")
     label += f" ({track.path})" if track.path else ""
@@ -249,6 +244,15 @@ def judge(sequence: TestSequence, test_set: TestSet, track: object, label: str) 
         overlaps=overlap(_inside_image(truth.boxes[chosen]), predicted),
         scores=None if track.scores is None else track.scores[rows],
     )
+
+
+def _truth(sequence: TestSequence, test_set: TestSet) -> SparseTruth:
+    if not isinstance(sequence.truth, SparseTruth):
+        raise DataError(
+            f"'{sequence.name}' of {test_set.title} has no sparse annotation of presence and boxes; "
+            f"assess it by the protocol '{test_set.protocol}'."
+        )
+    return sequence.truth
 
 
 def _latest_prediction(track: Track) -> Int[np.ndarray, "frames"]:
@@ -278,6 +282,11 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
     if (rules or RULES) != RULES:
         raise UnknownNameError("rules of OxUvA", rules or "", [RULES])
     sequences, exclusions = select_sequences(test_set, results)
+    if not any((_truth(sequence, test_set).numbers > 0).any() for sequence in sequences):
+        raise DataError(
+            f"the annotation of {test_set.title} is secret but for first frames; "
+            "write a submission and send it to the benchmark's server."
+        )
     members = attribute_members(test_set, sequences)
     scores, undecided = [], []
     for tracker, runs in results.items():
