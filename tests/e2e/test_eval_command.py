@@ -136,6 +136,14 @@ def test_a_sweep_has_a_column_for_every_setting(lockon, videos, untrained):
     assert row(outcome.out, name)[1:3] == ["5", "1e9"]
 
 
+def test_a_tracker_with_a_name_can_be_swept(lockon, videos, untrained):
+    outcome = lockon(
+        "eval", f"mine={untrained}", "--on", "folder=videos", "--processes", "0", "--sweep", "selector.lost=0.1,1e9"
+    )
+    assert outcome.status == 0, outcome.err
+    assert row(outcome.out, "mine~selector.lost=1e9")[1] == "1e9"
+
+
 def test_real_time_results_are_kept_apart(lockon, videos):
     outcome = lockon("eval", "own.py:Still", "--on", "folder=videos", "--processes", "0", "--real-time", "20")
     assert outcome.status == 0, outcome.err

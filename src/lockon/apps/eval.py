@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +16,7 @@ from rich.console import Console
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from lockon.apps.eval_progress import EvalProgress
-from lockon.apps.integrations.lockon_tracker import lockon_tracker
-from lockon.apps.integrations.opencv import OPENCV_TRACKERS, opencv_tracker
-from lockon.apps.integrations.own_tracker import own_tracker
+from lockon.apps.integrations.named import has_settings, named_tracker
 from lockon.apps.interrupts import INTERRUPTED, deferred_interrupts
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import open_test_set
@@ -184,20 +183,16 @@ class Eval:
             yield replace(spec, name=spec.name + suffix), setting
 
     def _spec(self, text: str, settings: Sequence[Setting]) -> list[tuple[TrackerSpec, Setting]]:
-        before, equals, after = text.partition("=")
-        name, source = (before, after) if equals and not user_path(text).exists() else (None, text)
-        if source in OPENCV_TRACKERS:
-            spec = opencv_tracker(source, self.nanotrack)
-            return [(replace(spec, name=name or spec.name), ())]
-        if ":" in source and not user_path(source).exists():
-            return [(own_tracker(source, name), ())]
-        return [
-            (
-                lockon_tracker(source, device=self.device, precision=self.precision, settings=setting, name=name),
-                setting,
-            )
-            for setting in settings
-        ]
+        named = partial(named_tracker, text, device=self.device, precision=self.precision, nanotrack=self.nanotrack)
+        if not has_settings(text):
+            return [(named(), ())]
+        specs = [named(settings=setting) for setting in settings]
+        if len({spec.name for spec in specs}) < len(specs):  # the user's own name for all of them
+            specs = [
+                replace(spec, name="~".join([spec.name, *setting]))
+                for spec, setting in zip(specs, settings, strict=True)
+            ]
+        return list(zip(specs, settings, strict=True))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -33,11 +33,25 @@ def named_tracker(
     Raises:
         LockonError: there is no such tracker, or something that it needs is missing.
     """
-    before, equals, after = text.partition("=")
-    name, source = (before, after) if equals and not user_path(text).exists() else (None, text)
+    name, source = _name_and_source(text)
     if source in OPENCV_TRACKERS:
         spec = opencv_tracker(source, nanotrack)
         return replace(spec, name=name or spec.name)
-    if ":" in source and not user_path(source).exists():
+    if _is_function(source):
         return own_tracker(source, name)
     return lockon_tracker(source, device=device, precision=precision, settings=settings, name=name)
+
+
+def has_settings(text: str) -> bool:
+    """Whether a word means a Lockon tracker, whose preset can be changed."""
+    _, source = _name_and_source(text)
+    return source not in OPENCV_TRACKERS and not _is_function(source)
+
+
+def _name_and_source(text: str) -> tuple[str | None, str]:
+    name, equals, source = text.partition("=")
+    return (name, source) if equals and not user_path(text).exists() else (None, text)
+
+
+def _is_function(source: str) -> bool:
+    return ":" in source and not user_path(source).exists()
