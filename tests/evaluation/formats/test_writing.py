@@ -65,6 +65,16 @@ def test_boxes_are_read_back_as_exactly_as_the_form_holds_them(tmp_path: Path, f
                     np.testing.assert_array_equal(copy.boxes, np.floor(track.boxes))
 
 
+def test_whole_numbers_are_cut_off_and_nan_stays(tmp_path: Path) -> None:
+    track = Track(boxes=np.array([[1.9, 2, 3, 4], [-0.5, -1.9, 3, 4], [np.nan] * 4, [5, 6, 7, np.inf]]))
+    tests = set_of("one_pass", sequence_of("s", FRAMES))
+    write_results("pytracking", tests, {"A": [{"s": track}]}, tmp_path)
+    lines = (tmp_path / "A" / "default_000" / "s.txt").read_text().splitlines()
+    assert [line.split("\t") for line in lines] == [
+        ["1", "2", "3", "4"], ["0", "-1", "3", "4"], ["nan"] * 4, ["5", "6", "7", "inf"],
+    ]  # fmt: skip
+
+
 def region_results(protocol: str) -> tuple[TestSet, Results]:
     polygon = Polygon(np.array([[0, 0.1], [2, 0], [2, 2], [0, 1 / 3]]))
     mask = MaskRegion(3, 4, np.array([[True, False], [False, True]]))

@@ -66,7 +66,7 @@ def _pytracking(sequence: TestSequence, runs: Sequence[Said]) -> Files:
     """Whole numbers, as pytracking writes them: it cuts off what is behind the point."""
     for number, track in enumerate(_boxes(runs)):
         stem = f"default_{number:03d}/{sequence.name}"
-        yield f"{stem}.txt", _rows(np.trunc(track.boxes), "%d", "\t")
+        yield f"{stem}.txt", _rows(np.trunc(track.boxes) + 0.0, "%.0f", "\t")  # %d has no NaN; and no -0
         if track.seconds is not None:
             yield f"{stem}_time.txt", _rows(track.seconds[:, None], "%f")
         if track.scores is not None:
