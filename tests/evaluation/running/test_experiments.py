@@ -111,6 +111,8 @@ def test_after_a_failure_the_tracker_is_started_five_frames_later(tmp_path: Path
         (Box(8, 2, 6, 6), True),  # begins where the annotation ends
         (Box(7.5, 2, 6, 6), False),
         (Box(float("nan"), 2, 6, 6), True),
+        (Box(3, 3, 1e9, 6), True),
+        (Polygon(np.array([[1e30, 2], [20, 2], [20, 9], [np.nan, 9]])), True),
         (Polygon(np.array([[7.0, 2], [20, 2], [20, 9], [7, 9]])), False),
         (MaskRegion(9, 2, np.ones((3, 3), dtype=np.bool_)), True),
     ],

@@ -17,14 +17,13 @@ from lockon.evaluation.running.following import Follower, Open, Timed, scores_of
 from lockon.evaluation.running.labels import label_images
 from lockon.evaluation.store import Outcome, anchor_runs
 from lockon.evaluation.tracks import Code, RegionTrack, Track
-from lockon.evaluation.vot.raster import matlab_overlaps, toolkit_overlaps
-from lockon.regions import MaskRegion, Polygon, Region
+from lockon.evaluation.vot.expected_overlap import RESTART_DELAY
+from lockon.evaluation.vot.raster import LARGEST_WINDOW, matlab_overlaps, toolkit_overlaps
+from lockon.regions import MaskRegion, Region
 
 Experiment = Callable[[Open, TestSequence], Outcome]
 
 FAILURE_OVERLAP = 0.0
-RESTART_AFTER = 5
-"""Frames from a failure to the next start."""
 
 
 def one_pass(open_follower: Open, sequence: TestSequence) -> Track:
@@ -79,7 +78,7 @@ def supervised(open_follower: Open, sequence: TestSequence) -> RegionTrack:
                 codes[frame] = Code.START
             elif _overlap(region, truth.regions[frame], size) <= FAILURE_OVERLAP:
                 codes[frame] = Code.FAILURE
-                restart = frame + RESTART_AFTER
+                restart = frame + RESTART_DELAY
             else:
                 codes[frame] = region
     return RegionTrack(regions=tuple(codes), scores=None if np.isnan(scores).all() else scores, seconds=seconds)
@@ -87,8 +86,9 @@ def supervised(open_follower: Open, sequence: TestSequence) -> RegionTrack:
 
 def _overlap(region: Region, truth: Region, size: tuple[int, int]) -> float:
     """By the rule of the MATLAB toolkit, whose experiment this is; that has no masks."""
-    if not np.isfinite(region.points if isinstance(region, Polygon) else box_of(region)).all():
-        return 0.0
+    x, y, w, h = box_of(region)
+    if not (np.abs([x, y, x + w, y + h]) < LARGEST_WINDOW).all():
+        return 0.0  # NaN, or out of every image: what a tracker says that has lost its way altogether
     if isinstance(region, MaskRegion) or isinstance(truth, MaskRegion):
         return float(toolkit_overlaps([region], [truth], size)[0])
     width, height = size

@@ -37,7 +37,8 @@ class Overlaps(Protocol):
 
 _ROWS_AT_ONCE = 1 << 19
 _SMALLEST_AREA_RATIO = 1e-10
-_LARGEST_WINDOW = 1 << 20
+LARGEST_WINDOW = 1 << 20
+"""Pixels; a coordinate that is not less is no position in an image."""
 
 
 def matlab_overlaps(a: Sequence[Region], b: Sequence[Region], bounds: Bounds | None) -> Float[np.ndarray, "frames"]:
@@ -280,7 +281,7 @@ def _overlaps_of_rows(a: _Shapes, b: _Shapes, sizes: Float[np.ndarray, "frames 2
 
 def _in_portions(sizes: Float[np.ndarray, "frames 2"]) -> Iterator[_Rows]:
     """All rows of all windows, in portions that keep memory small."""
-    if (sizes > _LARGEST_WINDOW).any():
+    if (sizes > LARGEST_WINDOW).any():
         raise DataError(
             f"a region reaches over {int(sizes.max())} pixels; are the coordinates in pixels? "
             "With the sizes of the images known, what lies outside is cut off."
@@ -332,7 +333,7 @@ def _pixel_corners(region: Region) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _pixel(value: float) -> int:
-    if not abs(value) < _LARGEST_WINDOW:
+    if not abs(value) < LARGEST_WINDOW:
         raise DataError(f"a region has the coordinate {value}, which is no position in an image.")
     return round(value)
 
@@ -364,6 +365,6 @@ def _corners(regions: Sequence[Region], kind: type[np.floating]) -> Float[np.nda
         else:
             points = region.points
         corners[index, : len(points)], corners[index, len(points) :] = points, points[-1]
-    if not (np.abs(corners) < _LARGEST_WINDOW).all():
+    if not (np.abs(corners) < LARGEST_WINDOW).all():
         raise DataError("a region has a coordinate that is no position in an image.")
     return corners
