@@ -167,7 +167,7 @@ class _Gathered:
             facts = (f"raw results in the form '{found.form}'", f"folder: {one.folder}")
             self.origins.append(Origin(tracker=name, made="imported", facts=facts))
         self.problems += [replace(each, tracker=names.get(each.tracker or "")) for each in found.exclusions]
-        self.remarks += [f"{one.name}: {doubt}" for doubt in found.doubts]
+        self.remarks += [f"{one.name}: {remark}" for remark in found.remarks]
 
 
 @dataclass(frozen=True, slots=True)

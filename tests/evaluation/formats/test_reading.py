@@ -94,6 +94,8 @@ def test_several_trackers_and_what_each_of_them_lacks(tmp_path: Path) -> None:
     assert list(read.results) == ["A", "B"]
     assert [(lack.tracker, lack.sequence) for lack in read.exclusions] == [("B", "beta")]
     assert [path.name for path in read.unused] == ["of_another_benchmark.txt"]
+    (remark,) = read.remarks
+    assert "of_another_benchmark.txt" in remark
 
 
 def test_a_sequence_that_one_run_lacks_is_named_with_the_run(tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ class Imported:
     doubts: tuple[str, ...]
     """Wrong numbers of frames, NaN, negative sizes: protocols deal with them, each in its own way."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever takes the results should be told: the doubts, and that some files were left alone."""
+        if not self.unused:
+            return self.doubts
+        others = f" and {len(self.unused) - 1} others" if len(self.unused) > 1 else ""
+        return *self.doubts, f"'{self.unused[0]}'{others} are not read: no sequence of the test set is called so."
+
 
 def detect_format(root: Path, test_set: TestSet) -> str | None:
     """Name of the form in which most sequences of the test set have results; None where none has."""
