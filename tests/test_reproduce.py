@@ -10,6 +10,7 @@ import tyro
 from lockon.apps.cli import Command
 from lockon.apps.eval import Eval
 from lockon.apps.report import Report
+from lockon.apps.results import ResultsSubmit
 from lockon.data.testsets.registry import TEST_SETS
 from lockon.evaluation.one_pass import RULE_SETS
 from lockon.tracking import PRESETS
@@ -35,7 +36,10 @@ def test_command_can_be_typed(text):
     program, *words = shlex.split(text)
     assert program == "lockon"
     command = tyro.cli(Command, args=words)
-    places = [place for group in command.on for place in group]
+    if isinstance(command, ResultsSubmit):
+        places = [command.on, *([command.tuned_on] if command.tuned_on else [])]
+    else:
+        places = [place for group in command.on for place in group]
     assert places
     for place in places:
         assert place.partition("=")[0] in TEST_SETS
@@ -46,6 +50,8 @@ def test_command_can_be_typed(text):
                 config = PRESETS[command.trackers[0]]
                 changed = override(config, [f"{axis.partition('=')[0]}={axis.partition('=')[2].partition('..')[0]}"])
                 assert isinstance(changed, TrackerConfig)
+    elif isinstance(command, ResultsSubmit):
+        assert command.tracker in PRESETS
     else:
         assert isinstance(command, Report)
         assert command.rules in {None, "all", *RULE_SETS}

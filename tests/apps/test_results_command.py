@@ -73,6 +73,34 @@ def test_incomplete_results_are_not_packed(
     assert not out.exists()
 
 
+def test_presence_for_oxuva_follows_a_threshold_tuned_on_its_dev_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, task = tmp_path / "OxUvA", "vid0001,obj0000,0,3,0.25,0.75,0.25,0.75\n"
+    for split in ("dev", "test"):
+        (root / "tasks").mkdir(parents=True, exist_ok=True)
+        (root / "tasks" / f"{split}.csv").write_text(task)
+    (root / "annotations").mkdir()
+    start = "vid0001,obj0000,1,car,false,false"
+    seen, gone = ("present,0.25,0.75,0.25,0.75", "absent,0,0,0,0")
+    labels = f"{start},1,{seen}\n{start},2,{gone}\n{start},3,{seen}\n"
+    (root / "annotations" / "dev.csv").write_text(labels)
+    store = ResultStore(tmp_path / "results")
+    scores = {"oxuva_dev": [1.0, 0.3, 0.2, 0.4], "oxuva_test": [1.0, 0.1, 0.25, 0.2]}
+    for name, of_frames in scores.items():
+        (sequence,) = open_test_set(name, root).sequences
+        # Without images boxes are relative.
+        track = Track(boxes=np.tile([0.25, 0.25, 0.5, 0.5], (4, 1)), scores=np.array(of_frames))
+        store.save(ResultKey(name, "mine", 0, sequence.name), sequence, track, Making(seed=0))
+    out = tmp_path / "mine.zip"
+    words = ["results", "submit", str(store.root), "--on", f"oxuva_test={root}", "--tracker", "mine"]
+    assert main([*words, "--tuned-on", f"oxuva_dev={root}", "--out", str(out)]) == 0
+    assert "above 0.2, which is best on OxUvA dev" in capsys.readouterr().out
+    with zipfile.ZipFile(out) as archive:
+        rows = archive.read("vid0001_obj0000.csv").decode().splitlines()
+    assert [row.split(",")[3] for row in rows] == ["false", "true", "false"]
+
+
 def test_one_run_is_converted_and_read_back(
     tmp_path: Path, data: Path, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

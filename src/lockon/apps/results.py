@@ -14,9 +14,11 @@ from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Exclusion
 from lockon.evaluation.formats import read_results, submission_form, write_results, write_submission
+from lockon.evaluation.formats.base import Said
 from lockon.evaluation.formats.writing import Runs
+from lockon.evaluation.oxuva import best_threshold, with_threshold
 from lockon.evaluation.store import ResultStore
-from lockon.evaluation.tracks import Results
+from lockon.evaluation.tracks import Results, Track
 from lockon.files import check_writable, user_path
 
 _FEW = 5
@@ -37,12 +39,6 @@ class _Source:
     """Form of raw results: pytracking, pysot, got10k, lasot, vot, oxuva, masks, otb_mat or text; found out if not
     given."""
 
-    def _test_set(self) -> TestSet:
-        name, separator, folder = self.on.partition("=")
-        if not (name and separator and folder):
-            raise DataError(f"'{self.on}' is not NAME=FOLDER, such as got10k_test=/data/GOT-10k.")
-        return open_test_set(name, user_path(folder))
-
     def _read(self, test_set: TestSet) -> Results:
         """All trackers; what is missing and what is odd is printed."""
         root = user_path(self.results)
@@ -54,7 +50,7 @@ class _Source:
         found = read_results(root, test_set, self.read_as)
         print(f"{root} is read as {found.form} (--read-as FORM for something else)")
         _print_some(map(_remark, found.exclusions))
-        _print_some(found.doubts)
+        _print_some(found.remarks)
         return found.results
 
 
@@ -76,7 +72,7 @@ class ResultsConvert(_Source):
 
     def run(self) -> int:
         """Convert, and say where."""
-        test_set = self._test_set()
+        test_set = _opened(self.on)
         results = self._read(test_set)
         chosen = {name: _runs(results, name, self.run_number) for name in self.trackers or results}
         write_results(self.form, test_set, chosen, user_path(self.out))
@@ -97,6 +93,9 @@ class ResultsSubmit(_Source):
     """The archive."""
     form: Annotated[str | None, arg(metavar="FORM")] = None
     """What to write; that of the benchmark if not given."""
+    tuned_on: Annotated[str | None, arg(metavar="NAME=FOLDER")] = None
+    """Call targets present whose score exceeds the threshold that is best on this test set, of which there are
+    results in the same folder: for oxuva_test, oxuva_dev. Without it, what the tracker itself decides counts."""
     run_number: Annotated[int | None, arg(name="run", metavar="N")] = None
     """Only this run, counted from 0; needed where the benchmark takes one and there are several."""
 
@@ -104,9 +103,12 @@ class ResultsSubmit(_Source):
         """Check, pack, and say what is in it."""
         archive = user_path(self.out)
         check_writable(archive)
-        test_set = self._test_set()
+        test_set = _opened(self.on)
         form = self.form or submission_form(test_set)
+        threshold = None if self.tuned_on is None else self._threshold(_opened(self.tuned_on))
         runs = _runs(self._read(test_set), self.tracker, self.run_number)
+        if threshold is not None:
+            runs = [{name: _decided(track, threshold) for name, track in run.items()} for run in runs]
         count = write_submission(form, test_set, self.tracker, runs, archive)
         expected = _EXPECTED_RUNS.get(form, 1)
         if len(runs) < expected:
@@ -114,11 +116,29 @@ class ResultsSubmit(_Source):
         print(f"{archive}: {count} files, {len(test_set)} sequences, {len(runs)} runs")
         return 0
 
+    def _threshold(self, known: TestSet) -> float:
+        threshold = best_threshold(known, _runs(self._read(known), self.tracker, None))
+        print(f"present is what has a score above {threshold:g}, which is best on {known.title}")
+        return threshold
+
 
 Packing = Annotated[
     Annotated[ResultsConvert, subcommand("convert")] | Annotated[ResultsSubmit, subcommand("submit")],
     subcommand("results", description="Convert raw results, and pack them for the servers of benchmarks."),
 ]
+
+
+def _opened(place: str) -> TestSet:
+    name, separator, folder = place.partition("=")
+    if not (name and separator and folder):
+        raise DataError(f"'{place}' is not NAME=FOLDER, such as got10k_test=/data/GOT-10k.")
+    return open_test_set(name, user_path(folder))
+
+
+def _decided(said: Said, threshold: float) -> Said:
+    if not isinstance(said, Track):
+        raise DataError("a threshold is for tracks of boxes with scores, as OxUvA has them; leave --tuned-on out.")
+    return with_threshold(said, threshold)
 
 
 def _runs(results: Results, tracker: str, number: int | None) -> Runs:
