@@ -310,27 +310,12 @@ def _read_regions(record: Mapping[str, Any], files: _Files, sequence: TestSequen
 
 
 def _read_anchors(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> Mapping[int, RegionTrack]:
-    expected = {anchor: abs(run_length) for anchor, run_length in anchor_runs(sequence).items()}
+    expected = sequence.truth.runs() if isinstance(sequence.truth, RegionTruth) else {}
     if sorted(int(anchor) for anchor in record["anchors"]) != sorted(expected):
         raise ValueError(f"anchors are {sorted(expected)} in the test set")
     return {
-        int(anchor): _region_track(path, content, details, expected[int(anchor)])
+        int(anchor): _region_track(path, content, details, len(expected[int(anchor)]))
         for (anchor, details), (path, content) in zip(record["anchors"].items(), files.items(), strict=True)
-    }
-
-
-def anchor_runs(sequence: TestSequence) -> dict[int, int]:
-    """Frames of the run from every anchor (multi-start); negative where it goes backward.
-
-    Raises:
-        DataError: the sequence has no anchors.
-    """
-    if not isinstance(sequence.truth, RegionTruth) or sequence.truth.anchors is None:
-        raise DataError(f"sequence '{sequence.name}' has no anchors, which multi-start runs begin at.")
-    values = sequence.truth.anchors
-    return {
-        int(anchor): len(sequence) - int(anchor) if values[anchor] > 0 else -(int(anchor) + 1)
-        for anchor in np.flatnonzero(values)
     }
 
 

@@ -40,6 +40,14 @@ class RegionTruth:
     anchors: Int[np.ndarray, "frames"] | None = None
     """Where runs start (multi-start): above 0 forward, below 0 backward, 0 nowhere."""
 
+    def runs(self) -> dict[int, range]:
+        """The frames of the run from every anchor, in its order: to the last frame, or backward to the first."""
+        anchors = np.zeros(0, dtype=np.int64) if self.anchors is None else self.anchors
+        return {
+            int(frame): range(frame, len(self.regions)) if anchors[frame] > 0 else range(frame, -1, -1)
+            for frame in np.flatnonzero(anchors).tolist()
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparseTruth:

@@ -30,9 +30,9 @@ def defects(said: FromFile, sequence: TestSequence, anchor: int | None = None) -
 
 
 def _run_length(sequence: TestSequence, anchor: int) -> int:
-    anchors = sequence.truth.anchors if isinstance(sequence.truth, RegionTruth) else None
-    backward = anchors is not None and anchor < len(anchors) and anchors[anchor] < 0
-    return anchor + 1 if backward else len(sequence) - anchor
+    """Frames of the run from an anchor; where there is none, of one to the end."""
+    runs = sequence.truth.runs() if isinstance(sequence.truth, RegionTruth) else {}
+    return len(runs.get(anchor, range(anchor, len(sequence))))
 
 
 def _of_length(count: int, expected: int, said: Track | RegionTrack, sequence: TestSequence) -> Iterator[str]:

@@ -15,7 +15,7 @@ from lockon.data.testsets.base import RegionTruth, TestSequence, box_of
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.running.following import Follower, Open, Timed, scores_of, seconds_of
 from lockon.evaluation.running.labels import label_images
-from lockon.evaluation.store import Outcome, anchor_runs
+from lockon.evaluation.store import Outcome
 from lockon.evaluation.tracks import Code, RegionTrack, Track
 from lockon.evaluation.vot.expected_overlap import RESTART_DELAY
 from lockon.evaluation.vot.raster import LARGEST_WINDOW, matlab_overlaps, toolkit_overlaps
@@ -52,10 +52,12 @@ def long_term(open_follower: Open, sequence: TestSequence) -> RegionTrack:
 def multi_start(open_follower: Open, sequence: TestSequence) -> Mapping[int, RegionTrack]:
     """Start at every anchor and follow to the end, or backward to the beginning."""
     truth = _region_truth(sequence)
+    runs = truth.runs()
+    if not runs:
+        raise DataError(f"sequence '{sequence.name}' has no anchors, which multi-start runs begin at.")
     tracks = {}
     with open_follower() as follower:
-        for anchor, extent in anchor_runs(sequence).items():
-            frames = range(anchor, anchor + extent, 1 if extent > 0 else -1)
+        for anchor, frames in runs.items():
             tracks[anchor] = _region_track(_follow(follower, frames, truth.regions[anchor]))
     return tracks
 

@@ -159,11 +159,11 @@ def _tracks(
     tracker: str, sequence: TestSequence, truth: RegionTruth, run: Mapping[str, object]
 ) -> list[tuple[str, tuple[Region, ...], RegionTrack]]:
     """Label, annotation and track of every anchor of a sequence, in the order of the run from there."""
-    if truth.anchors is None or not truth.anchors.any():
+    wanted = truth.runs()
+    if not wanted:
         raise DataError(f"sequence '{sequence.name}' has no anchors; its file anchor.value is missing or all zeros.")
     found = run[sequence.name]
     tracks = found if isinstance(found, Mapping) else {}
-    wanted = {int(frame): int(truth.anchors[frame]) for frame in np.flatnonzero(truth.anchors)}
     missing = sorted(wanted.keys() - tracks.keys())
     if missing:
         raise DataError(
@@ -172,11 +172,11 @@ def _tracks(
         )
     return [
         (
-            name_of(tracker, sequence, tracks[frame]) + f" from frame {frame}",
-            truth.regions[frame:] if direction > 0 else truth.regions[frame::-1],
-            tracks[frame],
+            name_of(tracker, sequence, tracks[anchor]) + f" from frame {anchor}",
+            tuple(truth.regions[frame] for frame in frames),
+            tracks[anchor],
         )
-        for frame, direction in wanted.items()
+        for anchor, frames in wanted.items()
     ]
 
 
