@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from rich.console import Console
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from lockon.apps.eval_progress import EvalProgress
 from lockon.apps.integrations.named import has_settings, named_tracker
 from lockon.apps.interrupts import INTERRUPTED, deferred_interrupts
+from lockon.apps.named_values import named_test_set, named_value
+from lockon.apps.table_console import table_console
 from lockon.data.testsets.base import TestSet
-from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError
 from lockon.evaluation.protocols import assess
 from lockon.evaluation.reports.tables import Cell, Table, overview_table
@@ -38,7 +38,6 @@ from lockon.training.provenance import code_version
 
 FAILED = 1
 """Exit status where a sequence could not be tracked."""
-_WIDE = 200
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Eval:
         """Evaluate, print tables, and return the exit status."""
         settings = self._settings()
         trackers = list(self._specs(settings))
-        test_sets = [open_test_set(name, user_path(folder)) for name, folder in map(_pair, chain(*self.on))]
+        test_sets = [named_test_set(text) for text in chain(*self.on)]
         camera = None if self.real_time is None else RealTime(fps=self.real_time)
         store = ResultStore(user_path(self.out))
         plan = make_plan(
@@ -171,7 +170,9 @@ class Eval:
             *chain.from_iterable(self._spec(text, settings) for text in self.trackers),
             *(
                 (external_tracker(name, command, answer_within=self.answer_within), ())
-                for name, command in map(_pair, chain(*self.external))
+                for name, command in (
+                    named_value(text, "COMMAND", 'mine="./tracker --fast"') for text in chain(*self.external)
+                )
             ),
         ]
         if not found:
@@ -195,13 +196,6 @@ class Eval:
         return list(zip(specs, settings, strict=True))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise DataError(f"'{text}' is not NAME=VALUE, as in --on otb100=/data/OTB100.")
-    return name, value
-
-
 def _preliminaries(plan: Plan, test_sets: Sequence[TestSet]) -> Iterator[str]:
     for test_set in test_sets:
         for sequence, reason in test_set.excluded:
@@ -213,9 +207,7 @@ def _preliminaries(plan: Plan, test_sets: Sequence[TestSet]) -> Iterator[str]:
 
 
 def _print_scores(test_sets: Sequence[TestSet], trackers: Mapping[str, Setting], store: ResultStore) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDE)
+    console = table_console()
     for test_set in test_sets:
         stored = {tracker: store.load(test_set, tracker) for tracker in trackers}
         for tracker, result in stored.items():

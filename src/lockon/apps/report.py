@@ -10,10 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
+from lockon.apps.named_values import named_value
 from lockon.apps.progress import progress_bar
+from lockon.apps.table_console import table_console
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
@@ -44,8 +45,6 @@ ONE_PASS = "one_pass"
 """The protocol that knows several sets of rules."""
 PRESENCE = "presence"
 """What else is asked of results of that protocol: whether trackers know that they have the target."""
-_WIDE = 200
-"""Columns of a table that goes to a file."""
 _FEW = 5
 """Exclusions that are printed; the report lists all."""
 
@@ -81,7 +80,7 @@ class Report:
         if self.out is not None:
             require_matplotlib()
         store = ResultStore(user_path(self.results))
-        places = [_pair(text) for text in chain(*self.on)]
+        places = [named_value(text) for text in chain(*self.on)]
         if not places:
             raise DataError("say where the test set lies, such as --on otb100=/data/OTB100.")
         if len({name for name, _ in places}) < len(places):
@@ -180,7 +179,7 @@ class _Import:
 
     @classmethod
     def parse(cls, text: str) -> _Import:
-        name, folder = _pair(text)
+        name, folder = named_value(text)
         place, _, form = folder.rpartition(":")
         return cls(name, user_path(place), form) if form in FORMATS else cls(name, user_path(folder), None)
 
@@ -192,13 +191,6 @@ def models_of(trackers: Iterable[str]) -> dict[str, list[str]]:
         model = "~".join(part for part in tracker.split("~") if "=" not in part)
         models.setdefault(model, []).append(tracker)
     return models
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, folder = text.partition("=")
-    if not (name and separator and folder):
-        raise DataError(f"'{text}' is not NAME=FOLDER, such as otb100=/data/OTB100.")
-    return name, folder
 
 
 def _chosen(
@@ -253,9 +245,7 @@ def _merged(exclusions: Sequence[Exclusion]) -> tuple[Exclusion, ...]:
 
 
 def _print(assessed: Assessed) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDE)
+    console = table_console()
     console.print(as_rich(overview_table(assessed.assessments[0])))
     for table in rules_tables(assessed.assessments):
         console.print(as_rich(table))

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
+from lockon.apps.named_values import named_test_set
 from lockon.data.testsets.base import TestSet
-from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Exclusion
 from lockon.evaluation.formats import read_results, submission_form, write_results, write_submission
@@ -72,7 +72,7 @@ class ResultsConvert(_Source):
 
     def run(self) -> int:
         """Convert, and say where."""
-        test_set = _opened(self.on)
+        test_set = named_test_set(self.on)
         results = self._read(test_set)
         chosen = {name: _runs(results, name, self.run_number) for name in self.trackers or results}
         write_results(self.form, test_set, chosen, user_path(self.out))
@@ -103,9 +103,9 @@ class ResultsSubmit(_Source):
         """Check, pack, and say what is in it."""
         archive = user_path(self.out)
         check_writable(archive)
-        test_set = _opened(self.on)
+        test_set = named_test_set(self.on)
         form = self.form or submission_form(test_set)
-        threshold = None if self.tuned_on is None else self._threshold(_opened(self.tuned_on))
+        threshold = None if self.tuned_on is None else self._threshold(named_test_set(self.tuned_on))
         runs = _runs(self._read(test_set), self.tracker, self.run_number)
         if threshold is not None:
             runs = [{name: _decided(track, threshold) for name, track in run.items()} for run in runs]
@@ -126,13 +126,6 @@ Packing = Annotated[
     Annotated[ResultsConvert, subcommand("convert")] | Annotated[ResultsSubmit, subcommand("submit")],
     subcommand("results", description="Convert raw results, and pack them for the servers of benchmarks."),
 ]
-
-
-def _opened(place: str) -> TestSet:
-    name, separator, folder = place.partition("=")
-    if not (name and separator and folder):
-        raise DataError(f"'{place}' is not NAME=FOLDER, such as got10k_test=/data/GOT-10k.")
-    return open_test_set(name, user_path(folder))
 
 
 def _decided(said: Said, threshold: float) -> Said:
