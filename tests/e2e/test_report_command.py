@@ -82,6 +82,20 @@ def test_missing_results_are_listed_with_their_reason(lockon, videos, results):
     assert "half-written" in Path("out/exclusions.csv").read_text()
 
 
+def test_a_tracker_without_any_result_does_not_keep_others_from_their_report(lockon, videos, results):
+    for name in ("left", "right"):
+        (results / "folder" / "stays" / "000" / f"{name}.txt").write_text("1,2,3,4\n")
+    (results / "folder" / "killed").mkdir()
+    outcome = lockon("report", results, "--on", f"folder={videos}", "--out", "out")
+    assert outcome.status == 0
+    assert "'stays' is left out, as none of its results on this test set counts: " in outcome.out
+    assert "'killed' is left out, as none of its results on this test set counts; its folder is empty" in outcome.out
+    assert "stays" in Path("out/exclusions.csv").read_text()
+    outcome = lockon("report", results, "--on", f"folder={videos}", "--trackers", "stays")
+    assert outcome.status == 2
+    assert "half-written" in outcome.err
+
+
 def test_raw_results_of_other_programs_can_be_compared(lockon, videos, results, tmp_path):
     folder = tmp_path / "raw" / "theirs"
     folder.mkdir(parents=True)

@@ -107,7 +107,10 @@ class Report:
                 gathered.take_stored(store, tracker)
         for one in imports:
             gathered.take_imported(one)
+        if gathered.remarks and not gathered.results:
+            raise DataError(" ".join(gathered.remarks))
         gathered.results = _chosen(gathered.results, self.trackers, stored, test_set)
+        gathered.problems = [one for one in gathered.problems if one.tracker in {*gathered.results, *stored}]
         return gathered
 
     def _assessed(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
@@ -117,11 +120,12 @@ class Report:
         if self.over_settings:
             models = assess_models(assessments[:1], models_of(chosen))
             assessments.insert(0, replace(models, protocol=MEANS_OVER_SETTINGS))
-        problems = [one for one in gathered.problems if one.tracker in chosen]
         return Assessed(
             test_set=test_set,
             results=chosen,
-            assessments=tuple(replace(one, exclusions=_merged([*problems, *one.exclusions])) for one in assessments),
+            assessments=tuple(
+                replace(one, exclusions=_merged([*gathered.problems, *one.exclusions])) for one in assessments
+            ),
             origins=tuple(one for one in gathered.origins if one.tracker in chosen),
             remarks=(*gathered.remarks, *rejections),
         )
@@ -150,8 +154,12 @@ class _Gathered:
 
     def take_stored(self, store: ResultStore, tracker: str) -> None:
         stored = store.load(self.test_set, tracker)
-        self.results[tracker] = stored.runs
         self.problems += stored.problems
+        if not any(stored.runs):
+            why = f": {stored.problems[0].reason}" if stored.problems else "; its folder is empty."
+            self.remarks.append(f"'{tracker}' is left out, as none of its results on this test set counts{why}")
+            return
+        self.results[tracker] = stored.runs
         self.origins.append(stored_origin(store, self.test_set, tracker))
 
     def take_imported(self, one: _Import) -> None:
