@@ -16,7 +16,7 @@ from toy_trackers import drifting, make_test_set
 
 import lockon
 from lockon.errors import TrackerError
-from lockon.evaluation.running.cluster import Cluster
+from lockon.evaluation.running.cluster import Cluster, _reason
 from lockon.evaluation.running.evaluate import carry_out
 from lockon.evaluation.running.jobs import make_plan
 from lockon.evaluation.running.workers import Here
@@ -148,3 +148,10 @@ def test_workers_and_driver_are_killed_and_nothing_is_lost(tmp_path: Path, addre
 def test_a_missing_cluster_is_named():
     with pytest.raises(TrackerError, match=r"no Ray cluster answers at '127.0.0.1:1'"):
         Cluster("127.0.0.1:1")
+
+
+def test_a_lost_job_says_what_is_missing():
+    assert _reason(RuntimeError("far away\n  line 3\nModuleNotFoundError: No module named 'mine'\n")) == (
+        "RuntimeError: ModuleNotFoundError: No module named 'mine'"
+    )
+    assert _reason(RuntimeError()) == "RuntimeError"

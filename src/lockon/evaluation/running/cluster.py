@@ -99,13 +99,19 @@ class Cluster:
         try:
             answer, environment = ray.get(reference)
         except (ray.exceptions.RayTaskError, ray.exceptions.RayError) as error:
-            lost, events = deaths.of(batch, f"the job was lost ({type(error).__name__})")
+            lost, events = deaths.of(batch, f"the job was lost ({_reason(error)})")
             waiting.extendleft(lost)
             yield from events
             return
         yield Advanced(frames=sum(len(job.sequence) for job in batch))
         yield from conclusions(batch, answer, environment)
         waiting.extendleft(alone(batch, answer))
+
+
+def _reason(error: Exception) -> str:
+    """Kind of an error, and the last line of its text: of a module that a machine lacks, which one it is."""
+    *_, last = ["", *str(error).strip().splitlines()]
+    return f"{type(error).__name__}: {last}" if last else type(error).__name__
 
 
 def _knock(address: str) -> None:
