@@ -34,12 +34,10 @@ from lockon.evaluation.reports import (
 )
 from lockon.evaluation.reports.plots.canvas import require_matplotlib
 from lockon.evaluation.reports.tables import MEANS_OVER_SETTINGS
-from lockon.evaluation.store import ResultStore, Stored
-from lockon.evaluation.tracks import Results
+from lockon.evaluation.store import ResultStore
+from lockon.evaluation.tracks import Results, Runs
 from lockon.files import make_folder, user_path
 
-Runs = Sequence[Mapping[str, Stored]]
-"""What a tracker said, by run and sequence."""
 ALL_RULES = "all"
 ONE_PASS = "one_pass"
 """The protocol that knows several sets of rules."""

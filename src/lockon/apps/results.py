@@ -14,11 +14,9 @@ from lockon.data.testsets.base import TestSet
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Exclusion
 from lockon.evaluation.formats import read_results, submission_form, write_results, write_submission
-from lockon.evaluation.formats.base import Said
-from lockon.evaluation.formats.writing import Runs
 from lockon.evaluation.oxuva import best_threshold, with_threshold
 from lockon.evaluation.store import ResultStore
-from lockon.evaluation.tracks import Results, Track
+from lockon.evaluation.tracks import Results, Runs, Said, Track
 from lockon.files import check_writable, user_path
 
 _FEW = 5

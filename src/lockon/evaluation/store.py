@@ -27,7 +27,7 @@ from jaxtyping import Bool, Float
 from lockon.data.testsets.base import RegionTruth, TestSequence, TestSet
 from lockon.errors import DataError
 from lockon.evaluation.assessment import Exclusion
-from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Track
+from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Said, Track
 from lockon.files import cannot_write, replacing
 from lockon.regions import Region, format_region, parse_region
 
@@ -48,8 +48,6 @@ class LabelImages:
 
 Outcome = Track | RegionTrack | Mapping[int, RegionTrack] | LabelImages
 """What a run on one sequence gives; several tracks by anchor frame in multi-start."""
-Stored = Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack
-"""The same read from disk, as protocols take it."""
 
 
 class ResultKey(NamedTuple):
@@ -76,7 +74,7 @@ class Making:
 class StoredRuns(NamedTuple):
     """All results of a tracker on a test set."""
 
-    runs: tuple[Mapping[str, Stored], ...]
+    runs: tuple[Mapping[str, Said], ...]
     """By name of the sequence, one mapping a run."""
     problems: tuple[Exclusion, ...]
     """Results that are missing or damaged, each with the reason."""
@@ -107,10 +105,10 @@ class ResultStore:
 
     def load(self, test_set: TestSet, tracker: str) -> StoredRuns:
         """Read all results of a tracker; what is missing or damaged is listed, and left out."""
-        runs: list[Mapping[str, Stored]] = []
+        runs: list[Mapping[str, Said]] = []
         problems: list[Exclusion] = []
         for run in range(self.run_count(test_set.name, tracker)):
-            results: dict[str, Stored] = {}
+            results: dict[str, Said] = {}
             for sequence in test_set.sequences:
                 try:
                     result = self.read(ResultKey(test_set.name, tracker, run, sequence.name), sequence)
@@ -125,7 +123,7 @@ class ResultStore:
             runs.append(results)
         return StoredRuns(tuple(runs), tuple(problems))
 
-    def read(self, key: ResultKey, sequence: TestSequence) -> Stored | None:
+    def read(self, key: ResultKey, sequence: TestSequence) -> Said | None:
         """One result; None where there is none.
 
         Raises:
@@ -361,7 +359,7 @@ def _flags(values: Sequence[bool] | None, frames: int) -> Bool[np.ndarray, "fram
     return np.array(values, dtype=np.bool_)
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any], _Files, TestSequence], Stored]] = {
+_READERS: Mapping[str, Callable[[Mapping[str, Any], _Files, TestSequence], Said]] = {
     "boxes": _read_boxes,
     "regions": _read_regions,
     "anchors": _read_anchors,

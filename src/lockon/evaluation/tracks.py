@@ -56,5 +56,9 @@ class MaskTrack:
     seconds: Float[np.ndarray, "frames"] | None = None
 
 
-Results = Mapping[str, Sequence[Mapping[str, Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack]]]
-"""Name of a tracker, its runs, and what it said of every sequence; of multi-start sequences by anchor frame."""
+Said = Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack
+"""What a tracker said of a sequence; runs of multi-start by the frame they start in."""
+Runs = Sequence[Mapping[str, Said]]
+"""What it said in every run, by sequence."""
+Results = Mapping[str, Runs]
+"""By name of the tracker."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,6 @@ from lockon.data.datasets.layout import is_hidden, subfolders
 from lockon.data.testsets.base import TestSequence
 from lockon.evaluation.tracks import MaskTrack, RegionTrack, Track
 
-Said = Track | RegionTrack | Mapping[int, RegionTrack] | MaskTrack
-"""What a tracker said of a sequence; runs of multi-start by the frame they start in."""
 FromFile = Track | RegionTrack | MaskTrack
 """What one file says."""
 

@@ -12,11 +12,10 @@ from lockon.boxes import Box
 from lockon.data.image_reading import read_labels
 from lockon.data.label_writing import label_png
 from lockon.data.testsets.base import MaskTruth, TestSequence
-from lockon.evaluation.formats.base import Said
 from lockon.evaluation.formats.masks import frame_names
 from lockon.evaluation.formats.text import number_text
 from lockon.evaluation.formats.vot import EXPERIMENTS
-from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Track
+from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Said, Track
 from lockon.regions import format_region
 
 Files = Iterator[tuple[str, bytes]]

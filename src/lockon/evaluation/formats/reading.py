@@ -10,11 +10,11 @@ from lockon.data.datasets.layout import subfolders
 from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Exclusion
-from lockon.evaluation.formats.base import FromFile, Layout, ResultFile, Said
+from lockon.evaluation.formats.base import FromFile, Layout, ResultFile
 from lockon.evaluation.formats.catalogue import FORMATS, layouts
 from lockon.evaluation.formats.defects import defects
 from lockon.evaluation.formats.names import SequenceNames
-from lockon.evaluation.tracks import RegionTrack, Results, Track
+from lockon.evaluation.tracks import RegionTrack, Results, Said, Track
 
 _Place = tuple[str, int, str, int | None]
 """Tracker, run, sequence, and frame that the run starts in."""

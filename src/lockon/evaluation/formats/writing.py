@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from lockon.data.testsets.base import MaskTruth, SparseTruth, TestSequence, TestSet
 from lockon.errors import DataError, OutputError, UnknownNameError
-from lockon.evaluation.formats.base import Said
 from lockon.evaluation.formats.defects import defects
 from lockon.evaluation.formats.exports import EXPORTS, Export
 from lockon.evaluation.formats.vot import EXPERIMENTS
-from lockon.evaluation.tracks import MaskTrack, Results, Track
+from lockon.evaluation.tracks import MaskTrack, Results, Runs, Said, Track
 from lockon.files import cannot_write, replacing
-
-Runs = Sequence[Mapping[str, Said]]
-"""What a tracker said, one mapping a repetition, by sequence."""
 
 _SUBMITTED = {
     "got10k": "got10k",

@@ -83,9 +83,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         measures=(*chosen.measures, *((F_MEASURE,) if pooled else ())),
         trackers=tuple(aggregation.tracker(each) for each in scores),
         sequences={sequence.name: len(box_truth(test_set, sequence).boxes) for sequence in sequences},
-        plots=(SUCCESS, PRECISION, NORM_PRECISION, PRECISION_RECALL)
-        if pooled
-        else (SUCCESS, PRECISION, NORM_PRECISION),
+        plots=(*PLOTS, *((PRECISION_RECALL,) if pooled else ())),
         exclusions=tuple(exclusions),
         comparisons=aggregation.comparisons(scores),
         notes=(
