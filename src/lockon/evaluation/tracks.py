@@ -27,6 +27,8 @@ class Track:
     """Time per frame; the first is that of learning the target."""
     path: Path | None = None
     """File it was read from, for messages."""
+    around_polygons: bool = False
+    """Whether that file has polygons, and these are the smallest boxes around them."""
 
 
 class Code(IntEnum):

@@ -122,7 +122,8 @@ def test_doubts_name_file_and_line(tmp_path: Path) -> None:
         ("1,2,3,4\n1,2,3\n1,2,3,4\n", r"line 2: expected 4 numbers, got 3 \('1,2,3'\). Fetch"),
         ("1,2,3\n1,2,3,4,5\n", "line 1: expected 4 numbers, got 3"),
         ("1,2,3,4\n1,2,x3,4\n", "line 2: 'x3' is no number"),
-        ("1,2,3,4,5,6,7,8\n", "line 1: expected 4 numbers, got 8"),
+        ("1,2,3,4\n1,2,3,4,5,6,7,8\n", "line 2: expected 4 numbers, got 8"),
+        ("1,2,3,4,5,6,7,8\n1,2,3,4\n", "line 2: expected 8 numbers, got 4"),
     ],
 )
 def test_damaged_files_are_refused_with_line_and_remedy(tmp_path: Path, text: str, message: str) -> None:
@@ -130,6 +131,19 @@ def test_damaged_files_are_refused_with_line_and_remedy(tmp_path: Path, text: st
     with pytest.raises(DataError, match=message) as caught:
         read_results(tmp_path, ONE_PASS)
     assert "delete the file" in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["A", "A/p_000"])
+def test_polygons_are_read_as_boxes_around_them_and_that_is_said_once(tmp_path: Path, folder: str) -> None:
+    # A diamond that moves by a pixel, its corners given from the right one on.
+    text = "".join(f"{x + 8},5,{x + 4},9 {x},5\t{x + 4},2.5\n" for x in (1, 2))
+    write_files(tmp_path / folder, {"alpha.txt": text + "nan,1,2,3,4,5,6,7\n", "beta.txt": text})
+    read = read_results(tmp_path, ONE_PASS)
+    (runs,) = read.results.values()
+    assert track(runs[0]["beta"]).boxes.tolist() == [[1, 2.5, 8, 6.5], [2, 2.5, 8, 6.5]]
+    infinite, polygons = read.doubts
+    assert "not finite in line 3" in infinite
+    assert "alpha.txt', as in 1 more, there are polygons" in polygons
 
 
 def test_two_files_for_one_sequence_are_refused(tmp_path: Path) -> None:

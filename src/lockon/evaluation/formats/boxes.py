@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lockon.data.testsets.base import TestSequence
 from lockon.evaluation.formats.base import ResultFile, result_texts, tracker_folders
-from lockon.evaluation.formats.text import read_column, read_rows
+from lockon.evaluation.formats.text import read_box_rows, read_column
 from lockon.evaluation.tracks import Track
 
 LASOT_SUFFIX = "_tracking_result"
@@ -36,9 +36,12 @@ def find_lasot(root: Path) -> Iterator[ResultFile]:
 def read_boxes(file: ResultFile, _sequence: TestSequence) -> Track:
     """Boxes as they are written, NaN and negative sizes included, with times where got10k's file of them is there.
 
+    Polygons become the smallest boxes around them.
+
     Raises:
-        DataError: the file is empty, or a line has other than four numbers.
+        DataError: the file is empty, or a line has other than four numbers, or eight in a file of polygons.
     """
     times = (file.path.parent / place.format(file.path.stem) for place in _TIME_PLACES)
     seconds = next((read_column(path) for path in times if path.is_file()), None)
-    return Track(boxes=read_rows(file.path, 4), seconds=seconds, path=file.path)
+    boxes, around_polygons = read_box_rows(file.path)
+    return Track(boxes=boxes, seconds=seconds, path=file.path, around_polygons=around_polygons)

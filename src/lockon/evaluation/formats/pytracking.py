@@ -11,7 +11,7 @@ from jaxtyping import Float
 from lockon.data.datasets.layout import subfolders
 from lockon.data.testsets.base import TestSequence
 from lockon.evaluation.formats.base import NUMBERED_RUN, ResultFile, files_in, result_texts
-from lockon.evaluation.formats.text import read_column, read_rows
+from lockon.evaluation.formats.text import read_box_rows, read_column
 from lockon.evaluation.tracks import Track
 
 SCORES_SUFFIX = "_object_presence_scores.txt"
@@ -40,16 +40,18 @@ def _is_run(folder: Path) -> bool:
 
 
 def read_pytracking(file: ResultFile, _sequence: TestSequence) -> Track:
-    """Boxes with the times and presence scores that lie beside them.
+    """Boxes, or the smallest ones around polygons, with the times and presence scores that lie beside them.
 
     Raises:
         DataError: a file is empty, or a line has other numbers than it should.
     """
+    boxes, around_polygons = read_box_rows(file.path)
     return Track(
-        boxes=read_rows(file.path, 4),
+        boxes=boxes,
         scores=_beside(file.path, SCORES_SUFFIX),
         seconds=_beside(file.path, "_time.txt"),
         path=file.path,
+        around_polygons=around_polygons,
     )
 
 

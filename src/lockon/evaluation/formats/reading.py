@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockon.data.datasets.layout import subfolders
@@ -35,7 +35,8 @@ class Imported:
     unused: tuple[Path, ...]
     """Files that belong to no sequence: often those of another benchmark."""
     doubts: tuple[str, ...]
-    """Wrong numbers of frames, NaN, negative sizes: protocols deal with them, each in its own way."""
+    """Wrong numbers of frames, NaN, negative sizes: protocols deal with them, each in its own way. Polygons that are
+    read as boxes."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -131,9 +132,12 @@ def _read_all(
     sequences = {sequence.name: sequence for sequence in test_set.sequences}
     runs: dict[str, dict[int, dict[str, Said]]] = {}
     doubts: list[str] = []
+    polygons: list[Path] = []
     for (tracker, run, name, anchor), file in sorted(placed.items(), key=lambda item: str(item[1].path)):
         said = _aligned(layout.read(file, sequences[name]), sequences[name])
         doubts += defects(said, sequences[name], anchor)
+        if isinstance(said, Track) and said.around_polygons:
+            polygons.append(file.path)
         of_run = runs.setdefault(tracker, {}).setdefault(run, {})
         if anchor is None:
             of_run[name] = said
@@ -142,6 +146,9 @@ def _read_all(
             assert isinstance(of_anchor, dict)
             assert isinstance(said, RegionTrack)
             of_anchor[anchor] = said
+    if polygons:
+        more = f", as in {len(polygons) - 1} more," if len(polygons) > 1 else ""
+        doubts.append(f"in '{polygons[0]}'{more} there are polygons; the smallest boxes around them are taken.")
     return runs, doubts
 
 
@@ -162,4 +169,5 @@ def _aligned(said: FromFile, sequence: TestSequence) -> FromFile:
     assert isinstance(said, Track)
     later = (None if rows is None else rows[_TIGER1_OMITTED:] for rows in (said.scores, said.present, said.seconds))
     scores, present, seconds = later
-    return Track(boxes=said.boxes[_TIGER1_OMITTED:], scores=scores, present=present, seconds=seconds, path=said.path)
+    boxes = said.boxes[_TIGER1_OMITTED:]
+    return replace(said, boxes=boxes, scores=scores, present=present, seconds=seconds)

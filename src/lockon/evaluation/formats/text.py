@@ -11,8 +11,11 @@ from jaxtyping import Float
 
 from lockon.data.datasets.annotations.base import read_text
 from lockon.errors import DataError
+from lockon.regions import Polygon
 
 _SEPARATORS = re.compile(r"[,\s]+")
+POLYGON_NUMBERS = 8
+"""Numbers in the line of a polygon: four corners `x, y`."""
 REMEDY = "Fetch or make this result again, or delete the file: its sequence then counts as missing."
 
 
@@ -48,6 +51,21 @@ def read_rows(path: Path, columns: int | None = None) -> Float[np.ndarray, "line
         return np.array([float(word) for line in words for word in line]).reshape(len(lines), columns)
     except ValueError:
         raise _no_number(path, lines) from None
+
+
+def read_box_rows(path: Path) -> tuple[Float[np.ndarray, "lines 4"], bool]:
+    """Boxes, one a line, and whether the file has polygons of four corners, in place of which these boxes are.
+
+    What the first line has, the others must have as well.
+
+    Raises:
+        DataError: the file is empty, or a line has other than the expected numbers.
+    """
+    is_polygons = len(result_lines(path)[0].replace(",", " ").split()) == POLYGON_NUMBERS
+    rows = read_rows(path, POLYGON_NUMBERS if is_polygons else 4)
+    if not is_polygons:
+        return rows, False
+    return np.array([Polygon(corners).box for corners in rows.reshape(-1, 4, 2)]), True
 
 
 def read_column(path: Path) -> Float[np.ndarray, "lines"]:
