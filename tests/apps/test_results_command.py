@@ -73,6 +73,15 @@ def test_incomplete_results_are_not_packed(
     assert not out.exists()
 
 
+def test_sets_without_a_server_have_no_submission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "videos" / "one").mkdir(parents=True)
+    (tmp_path / "videos" / "one" / "groundtruth.txt").write_text("1,2,3,4\n")
+    (tmp_path / "videos" / "one" / "0001.jpg").touch()
+    words = ["results", "submit", str(tmp_path), "--on", f"folder={tmp_path / 'videos'}", "--tracker", "mine"]
+    assert main([*words, "--out", str(tmp_path / "mine.zip")]) == 2
+    assert "no form of submission" in capsys.readouterr().err
+
+
 def test_presence_for_oxuva_follows_a_threshold_tuned_on_its_dev_set(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,6 @@
 """`lockon report`, from stored and imported results to a page."""
 
 import csv
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -155,27 +154,3 @@ def test_models_are_compared_over_all_their_settings(lockon, videos, results):
     rows = [line.split() for line in outcome.out.splitlines()]
     means = {row[0]: float(row[1]) for row in rows if row and row[0] in {"good", "bad"}}
     assert means["good"] > means["bad"] > 0
-
-
-def test_sets_without_a_server_have_no_submission(lockon, videos, results):
-    outcome = lockon("report", results, "--on", f"folder={videos}", "--submit", "archives")
-    assert outcome.status == 2
-    assert "no form of submission" in outcome.err
-
-
-def test_results_are_packed_for_a_server(lockon, tmp_path):
-    root = tmp_path / "TrackingNet" / "TEST"
-    for name in ("one", "two"):
-        (root / "frames" / name).mkdir(parents=True)
-        for index in range(3):
-            Image.new("RGB", (64, 48)).save(root / "frames" / name / f"{index}.jpg")
-        (root / "anno").mkdir(exist_ok=True)
-        (root / "anno" / f"{name}.txt").write_text("1,2,30,40\n")
-    store, test_set = ResultStore(tmp_path / "results"), open_test_set("trackingnet", root.parent)
-    for sequence in test_set.sequences:
-        track = Track(boxes=np.tile([1.0, 2, 30, 40], (3, 1)))
-        store.save(ResultKey("trackingnet", "kcf", 0, sequence.name), sequence, track, Making(seed=0))
-    outcome = lockon("report", "results", "--on", f"trackingnet={root.parent}", "--submit", "archives")
-    assert outcome.status == 0
-    with zipfile.ZipFile("archives/trackingnet_kcf.zip") as archive:
-        assert len(archive.namelist()) == 2

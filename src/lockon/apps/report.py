@@ -20,7 +20,7 @@ from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Assessment, Exclusion
 from lockon.evaluation.cumulative import assess_models
-from lockon.evaluation.formats import FORMATS, read_results, submission_form, write_submission
+from lockon.evaluation.formats import FORMATS, read_results
 from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
 from lockon.evaluation.reports import (
     Assessed,
@@ -36,7 +36,7 @@ from lockon.evaluation.reports.plots.canvas import require_matplotlib
 from lockon.evaluation.reports.tables import MEANS_OVER_SETTINGS
 from lockon.evaluation.store import ResultStore
 from lockon.evaluation.tracks import Results, Runs
-from lockon.files import make_folder, user_path
+from lockon.files import user_path
 
 ALL_RULES = "all"
 ONE_PASS = "one_pass"
@@ -70,8 +70,6 @@ class Report:
     """Compare models by their means over all settings that `lockon eval --sweep` has tried."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder for the report; without it, nothing is written."""
-    submit: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Assess nothing, but write an archive per tracker to this folder, as the benchmark's server takes it."""
 
     def run(self) -> int:
         """Assess, print the tables, and write the report."""
@@ -85,8 +83,6 @@ class Report:
             raise DataError("a test set is given twice with --on; give each once.")
         test_sets = [open_test_set(name, user_path(folder)) for name, folder in places]
         imports = [_Import.parse(text) for text in chain(*self.imports)]
-        if self.submit is not None:
-            return self._pack([self._gathered(test_set, store, imports) for test_set in test_sets], self.submit)
         assessed = [self._assessed(test_set, store, imports) for test_set in test_sets]
         for one in assessed:
             _print(one)
@@ -127,17 +123,6 @@ class Report:
             origins=tuple(one for one in gathered.origins if one.tracker in chosen),
             remarks=(*gathered.remarks, *rejections),
         )
-
-    def _pack(self, all_gathered: Sequence[_Gathered], to: Path) -> int:
-        folder = user_path(to)
-        make_folder(folder)
-        for gathered in all_gathered:
-            form = submission_form(gathered.test_set)
-            for tracker, runs in gathered.results.items():
-                archive = folder / f"{gathered.test_set.name}_{tracker.replace('/', '_')}.zip"
-                count = write_submission(form, gathered.test_set, tracker, runs, archive)
-                print(f"{archive}: {count} files in the form '{form}'")
-        return 0
 
 
 @dataclass(slots=True)
