@@ -97,6 +97,25 @@ def test_davis_counts_neither_first_nor_last_frame(tmp_path):
     assert scores.values["J&F"] == pytest.approx((scores.values["J"] + scores.values["F"]) / 2)
 
 
+def test_davis_leaves_out_sequences_without_a_frame_that_counts(tmp_path):
+    truth, half = scene((4, 10)), scene((4, 5))
+    long = set_of(tmp_path / "gt" / "long", [truth] * 3, objects={1: 0})
+    short = set_of(tmp_path / "gt" / "short", [truth] * 2, objects={1: 0})
+    both = TestSet(name="few", title="Few", sequences=(*long.sequences, *short.sequences), protocol="davis")
+    run = {
+        "long": MaskTrack(labels=files(tmp_path / "T" / "long", [half] * 3)),
+        "short": MaskTrack(labels=files(tmp_path / "T" / "short", [half] * 2)),
+    }
+    assessment = davis.assess(both, {"T": [run]})
+    assert assessment.trackers[0].values["J"] == 0.5
+    assert list(assessment.sequences) == ["long"]
+    assert [(each.sequence, each.tracker, each.reason) for each in assessment.exclusions] == [
+        ("short", None, "no frame between the first and the last")
+    ]
+    with pytest.raises(DataError, match="no sequence of Few has a frame between its first and its last"):
+        davis.assess(short, {"T": [run]})
+
+
 def test_merged_objects_are_one(tmp_path):
     test_set = set_of(tmp_path / "gt" / "a", [scene((4, 10)) * 255] * 3, objects={1: 0}, merged=True)
     found = MaskTrack(labels=files(tmp_path / "T" / "a", [scene((4, 5), (9, 5))] * 3))

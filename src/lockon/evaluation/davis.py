@@ -1,7 +1,7 @@
 """Video object segmentation on DAVIS 2016 and 2017, with the objects given in the first frame.
 
 Pont-Tuset et al., "The 2017 DAVIS Challenge on Video Object Segmentation", 2017. Every object of every sequence has
-the same weight. The first and the last frame do not count.
+the same weight. The first and the last frame do not count, so that a sequence of two frames or fewer is left out.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lockon.data.testsets.base import MaskTruth, TestSet
-from lockon.errors import UnknownNameError
+from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.aggregation import frames_per_second
-from lockon.evaluation.assessment import Assessment, Measure
+from lockon.evaluation.assessment import Assessment, Exclusion, Measure
 from lockon.evaluation.attributes import attribute_members
 from lockon.evaluation.label_images import ObjectScores, compare_labels, mask_truth
 from lockon.evaluation.masks import statistics
@@ -45,12 +45,24 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
 
     Raises:
         UnknownNameError: there are no such rules.
-        DataError: annotation or a result is not fit for the protocol.
+        DataError: annotation or a result is not fit for the protocol, or all sequences are too short for it.
     """
     if (rules or RULES) != RULES:
         raise UnknownNameError("rules of DAVIS", rules or "", [RULES])
     sequences, exclusions = select_sequences(test_set, results)
-    truths = [mask_truth(sequence, test_set) for sequence in sequences]
+    annotated = [(sequence, mask_truth(sequence, test_set)) for sequence in sequences]
+    exclusions += [
+        Exclusion(sequence=sequence.name, tracker=None, reason="no frame between the first and the last")
+        for sequence, truth in annotated
+        if not _counted(truth)
+    ]
+    sequences = tuple(sequence for sequence, truth in annotated if _counted(truth))
+    truths = [truth for _, truth in annotated if _counted(truth)]
+    if not sequences:
+        raise DataError(
+            f"no sequence of {test_set.title} has a frame between its first and its last, where DAVIS looks. "
+            "Take sequences of three frames or more."
+        )
     members = attribute_members(test_set, sequences)
     scores = []
     for tracker, runs in results.items():
@@ -82,7 +94,12 @@ def score_objects(truth: MaskTruth, track: object, label: str) -> dict[int, Obje
     Raises:
         DataError: the track does not fit the annotation.
     """
-    return compare_labels(truth, track, dict.fromkeys(truth.objects, range(1, len(truth.labels) - 1)), label)
+    return compare_labels(truth, track, dict.fromkeys(truth.objects, _counted(truth)), label)
+
+
+def _counted(truth: MaskTruth) -> range:
+    """All frames but the first and the last."""
+    return range(1, len(truth.labels) - 1)
 
 
 def _parts(objects: Mapping[int, ObjectScores]) -> Float[np.ndarray, "parts"]:
