@@ -11,22 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from lockon.evaluation.assessment import Curve, Measure, Plot
+from lockon.evaluation.assessment import Curve, Measure
 from lockon.evaluation.geometry import Boxes
 from lockon.evaluation.one_pass.cases import Case
 from lockon.evaluation.one_pass.pytracking import judge
+from lockon.evaluation.precision_recall import f_score
 from lockon.evaluation.tracks import Track
 
 F_MEASURE = Measure(name="F", unit="share", meaning="best F over confidence, frames of all sequences in one pool")
-PLOT = Plot(
-    name="precision_recall_plot",
-    title="Precision and recall",
-    x_label="Recall",
-    y_label="Precision",
-    x_range=(0, 1),
-    y_range=(0, 1),
-    unit="share",
-)
 DRAWN_POINTS = 1000
 
 
@@ -41,11 +33,7 @@ class PooledCurve(NamedTuple):
     @property
     def f(self) -> Float[np.ndarray, "points"]:
         """Harmonic mean of precision and recall; 0 where both are."""
-        sums = self.precision + self.recall
-        values: Float[np.ndarray, "points"] = np.divide(
-            2 * self.precision * self.recall, sums, out=np.zeros_like(sums), where=sums > 0
-        )
-        return values
+        return f_score(self.precision, self.recall)
 
     @property
     def best(self) -> int:

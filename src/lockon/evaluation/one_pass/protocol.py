@@ -17,8 +17,8 @@ from lockon.evaluation.one_pass.base import Curves, RuleSet
 from lockon.evaluation.one_pass.cases import Case, box_case, box_truth
 from lockon.evaluation.one_pass.got10k import GOT10K
 from lockon.evaluation.one_pass.pooled import F_MEASURE, drawn, pool
-from lockon.evaluation.one_pass.pooled import PLOT as PRECISION_RECALL
 from lockon.evaluation.one_pass.rules import rule_set
+from lockon.evaluation.precision_recall import PRECISION_RECALL
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Results, Track
 

@@ -17,9 +17,10 @@ from lockon.boxes import Box
 from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.aggregation import frames_per_second
-from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
+from lockon.evaluation.assessment import Assessment, Curve, Measure
 from lockon.evaluation.attributes import attribute_members
 from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, ratio
+from lockon.evaluation.precision_recall import PRECISION_RECALL, f_score
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Code, RegionTrack, Results, Track
 from lockon.evaluation.vot.raster import Bounds, Overlaps, matlab_overlaps, toolkit_overlaps
@@ -33,15 +34,6 @@ MEASURES = (
     Measure(name="F", unit="share", meaning="best harmonic mean of precision and recall over all thresholds"),
     Measure(name="Precision", unit="share", meaning="overlap in reported frames, at the threshold of the best F"),
     Measure(name="Recall", unit="share", meaning="overlap in frames that show the target, at the same threshold"),
-)
-PRECISION_RECALL = Plot(
-    name="precision_recall_plot",
-    title="Precision and recall",
-    x_label="Recall",
-    y_label="Precision",
-    x_range=(0, 1),
-    y_range=(0, 1),
-    unit="share",
 )
 
 
@@ -137,16 +129,6 @@ def reported(
     if zero_is_unreported:
         counts[np.isneginf(thresholds)] = np.count_nonzero(scores > 0)
     return overlaps[counts], counts.astype(np.float64)
-
-
-def f_measure(
-    precision: Float[np.ndarray, "*sets thresholds"], recall: Float[np.ndarray, "*sets thresholds"]
-) -> Float[np.ndarray, "*sets thresholds"]:
-    """Harmonic mean; 0 where both are 0."""
-    f: Float[np.ndarray, "*sets thresholds"] = np.nan_to_num(
-        ratio(2 * precision * recall, precision + recall), nan=0.0
-    )
-    return f
 
 
 def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> Assessment:
@@ -266,14 +248,14 @@ def _scores(
 
     def measure(sums: Summed) -> Values:
         precision, recall = rates(sums)
-        f = f_measure(precision, recall)
+        f = f_score(precision, recall)
         best = f.argmax(axis=-1)[..., None]
         at_best = (np.take_along_axis(each, best, axis=-1)[..., 0] for each in (f, precision, recall))
         return dict(zip([each.name for each in MEASURES], at_best, strict=True))
 
     parts = np.array([_parts(run, rules) for run in judged])
     precision, recall = (each.mean(axis=0) for each in rates(parts.sum(axis=1)))
-    f = f_measure(precision, recall)
+    f = f_score(precision, recall)
     best = int(f.argmax())
     curve = Curve(x=recall, y=precision, score=float(f[best]), marked=(float(recall[best]), float(precision[best])))
     return PooledScores(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockon.evaluation.assessment import Assessment, Curve, Plot
+from lockon.evaluation.precision_recall import PRECISION_RECALL
 from lockon.evaluation.reports.numbers import in_legend, ranked
 from lockon.evaluation.reports.plots.canvas import add_legend, line_plot_size, new_axes, new_figure, short
 from lockon.evaluation.reports.plots.styles import GRID, INK, Style
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PRECISION_RECALL = "precision_recall_plot"
-"""Name of the plot that gets lines of equal F."""
 RELIABILITY = "reliability_plot"
 """Name of the plot that gets a diagonal."""
 _F_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -35,7 +34,7 @@ def curve_plot(assessment: Assessment, plot: Plot, styles: Mapping[str, Style]) 
     figure = new_figure(*line_plot_size(len(order)))
     axes = new_axes(figure, plot.title)
     axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
-    if plot.name == PRECISION_RECALL:
+    if plot.name == PRECISION_RECALL.name:
         _draw_f_lines(axes)
     if plot.name == RELIABILITY:
         axes.plot((0, 1), (0, 1), color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
