@@ -35,6 +35,13 @@ def test_best_f_by_hand(rules):
     curve = scores.curves["precision_recall_plot"]
     assert (curve.x[0], curve.y[0]) == (0.0, 1.0)
     assert curve.marked == (pytest.approx(recall), pytest.approx(precision))
+    # Thresholds: above all, of the five confidences (0 in the first frame), below all.
+    f = scores.curves["f_plot"]
+    assert f.x == pytest.approx(np.arange(7) / 6)
+    assert f.y == pytest.approx([2 * p * r / (p + r) for p, r in zip(curve.y, curve.x, strict=True)])
+    assert f.y[:2] == pytest.approx([0.0, 2 * (1 / 4) / (1 + 1 / 4)])
+    assert f.marked == (pytest.approx(2 / 6), pytest.approx(scores.values["F"]))
+    assert f.score == scores.values["F"]
 
 
 def test_thresholds_are_spaced_in_the_order_of_confidences():

@@ -17,7 +17,7 @@ from lockon.boxes import Box
 from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.aggregation import frames_per_second
-from lockon.evaluation.assessment import Assessment, Curve, Measure
+from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
 from lockon.evaluation.attributes import attribute_members
 from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, ratio
 from lockon.evaluation.precision_recall import PRECISION_RECALL, f_score
@@ -35,6 +35,16 @@ MEASURES = (
     Measure(name="Precision", unit="share", meaning="overlap in reported frames, at the threshold of the best F"),
     Measure(name="Recall", unit="share", meaning="overlap in frames that show the target, at the same threshold"),
 )
+F_OVER_THRESHOLDS = Plot(
+    name="f_plot",
+    title="F-score by threshold",
+    x_label="Normalised threshold index",
+    y_label="F-score",
+    x_range=(0, 1),
+    y_range=(0, 1),
+    unit="share",
+)
+"""From the threshold above all confidences to the one below them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +179,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         measures=MEASURES,
         trackers=trackers,
         sequences={sequence.name: len(sequence) for sequence in sequences},
-        plots=(PRECISION_RECALL,),
+        plots=(PRECISION_RECALL, F_OVER_THRESHOLDS),
         exclusions=tuple(exclusions),
         comparisons=comparisons,
         notes=(f"Rules '{chosen.name}': {chosen.summary}.", *([UNBOUNDED] if None in sizes else [])),
@@ -257,13 +267,16 @@ def _scores(
     precision, recall = (each.mean(axis=0) for each in rates(parts.sum(axis=1)))
     f = f_score(precision, recall)
     best = int(f.argmax())
-    curve = Curve(x=recall, y=precision, score=float(f[best]), marked=(float(recall[best]), float(precision[best])))
+    lines = {PRECISION_RECALL: (recall, precision), F_OVER_THRESHOLDS: (np.linspace(0, 1, len(f)), f)}
     return PooledScores(
         tracker=tracker,
         parts=parts,
         measure=measure,
         attribute_parts={name: parts * having[:, None] for name, having in members.items()},
-        curves={PRECISION_RECALL.name: curve},
+        curves={
+            plot.name: Curve(x=x, y=y, score=float(f[best]), marked=(float(x[best]), float(y[best])))
+            for plot, (x, y) in lines.items()
+        },
         frames_per_second=speed,
     )
 
