@@ -72,6 +72,26 @@ def test_tags_choose_frames(rules):
     assert scores.by_attribute["Lost"]["empty"] == 0
 
 
+def test_accuracy_weighted_by_tags():
+    # Frames 10..29 count for accuracy; 10..19 overlap by 11/21, the others fully.
+    tags = {"occlusion": few.flags(30, *range(8, 20)), "size_change": few.flags(30, *range(15, 25), 0)}
+    regions = [Code.START, *[TARGET] * 9, *[HALF] * 10, *[TARGET] * 10]
+    test_set = few.together(few.sequence("a", 30, tags), few.sequence("b", 15, {"occlusion": few.flags(15, 3, 4)}))
+    runs = [{"a": few.run(*regions), "b": few.run(Code.START, *[TARGET] * 14)}]
+    scores = values_of(test_set, runs, "matlab")
+    half = 11 / 21
+    # Tagged are 12 + 2 frames, 11, and of the rest 7 (1..7) + 5 (25..29) + 13, weighing even where none counts.
+    occlusion, size_change, empty = half, (5 * half + 5) / 10, 1.0
+    expected = (14 * occlusion + 11 * size_change + 25 * empty) / (14 + 11 + 25)
+    assert scores.values["Tag accuracy"] == pytest.approx(expected)
+    # A tag of which no frame counts has no weight: in sequence b, "occlusion".
+    assert scores.by_sequence["Tag accuracy"]["b"] == 1.0
+    assert scores.by_attribute["Tag accuracy"] == {}
+    assert "Tag accuracy" not in values_of(test_set, runs, "pysot").values
+    untagged = values_of(few.together(few.sequence("b", 15)), [{"b": runs[0]["b"]}], "matlab")
+    assert math.isnan(untagged.values["Tag accuracy"])
+
+
 def test_expected_overlap_of_a_perfect_and_a_lost_run():
     names = [few.sequence("a", 30), few.sequence("b", 20)]
     perfect = {each.name: few.run(Code.START, *[TARGET] * (len(each) - 1)) for each in names}

@@ -24,7 +24,7 @@ from lockon.evaluation.tracks import Code, RegionTrack, Results
 from lockon.evaluation.vot import expected_overlap as eao
 from lockon.evaluation.vot.raster import Bounds
 from lockon.evaluation.vot.runs import UNBOUNDED, check_run, name_of, overlaps_of_run, region_truth, size_of_images
-from lockon.evaluation.vot.supervised_rules import RULES, Repetition, Rules
+from lockon.evaluation.vot.supervised_rules import NUMBERS, RULES, TAG_ACCURACY, Repetition, Rules, tag_accuracy
 from lockon.regions import Region
 
 BURN_IN = 10
@@ -148,10 +148,12 @@ def _scores(
     repetitions: Sequence[Sequence[Repetition]],
     speed: float | None,
 ) -> PooledScores:
-    def measure(sums: Summed) -> Values:
-        return rules.measure(sums, interval)
-
     length = rules.curve_length(repetitions)
+    width = NUMBERS + 2 * length
+
+    def measure(sums: Summed) -> Values:
+        by_tag = sums[..., width:].reshape(*sums.shape[:-1], -1, NUMBERS)
+        return {**rules.measure(sums[..., :width], interval), TAG_ACCURACY.name: tag_accuracy(by_tag)}
 
     def parts(
         runs: Sequence[Sequence[Repetition]], frames: Sequence[Bool[np.ndarray, "frames"]]
@@ -164,10 +166,15 @@ def _scores(
         tag: [each.get(tag, ~every) for each, every in zip(tags, all_frames, strict=True)]
         for tag in dict.fromkeys(tag for each in tags for tag in each)
     }
-    whole = parts(repetitions, all_frames)
+
+    def with_tags(runs: Sequence[Sequence[Repetition]]) -> Float[np.ndarray, "sequences parts"]:
+        by_tag = [parts(runs, frames)[:, :NUMBERS] for frames in tagged.values() if rules.weighs_tags]
+        return np.concatenate([parts(runs, all_frames), *by_tag], axis=1)
+
+    whole = with_tags(repetitions)
     total = whole.sum(axis=0)
     lengths = np.arange(length, dtype=np.float64) + rules.first_length
-    alone = [measure(parts(run, all_frames).sum(axis=0)) for run in _single(repetitions)]
+    alone = [measure(with_tags(run).sum(axis=0)) for run in _single(repetitions)]
     return PooledScores(
         tracker=tracker,
         parts=whole[None],
@@ -177,7 +184,9 @@ def _scores(
         deviations={m.name: float(np.std([run[m.name] for run in alone], ddof=1)) for m in rules.measures}
         if alone
         else {},
-        curves={EXPECTED_OVERLAP.name: Curve(x=lengths, y=rules.curve(total), score=float(measure(total)["EAO"]))},
+        curves={
+            EXPECTED_OVERLAP.name: Curve(x=lengths, y=rules.curve(total[:width]), score=float(measure(total)["EAO"]))
+        },
         frames_per_second=speed,
     )
 

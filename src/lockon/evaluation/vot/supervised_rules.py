@@ -19,6 +19,9 @@ from lockon.evaluation.vot.raster import Overlaps, matlab_overlaps, toolkit_over
 
 SENSITIVITY = 30
 """S of the A-R plot: reliability over so many frames."""
+TAG_ACCURACY = Measure(
+    name="Tag accuracy", unit="share", meaning="mean of the accuracies of the tags, weighted by their frames"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,21 @@ class Repetition:
     failures: Int[np.ndarray, "failures"]
 
 
-# What a sequence adds to the sums: five numbers, then numerators and denominators of the curve.
+# What a sequence adds to the sums: six numbers, then numerators and denominators of the curve.
 _ACCURACY, _COUNTED, _FAILURES, _WEIGHTED_FAILURES, _FRAMES, _SEQUENCES = range(6)
-_CURVE = 6
+NUMBERS = 6
+"""How many come before the curve."""
+
+
+def tag_accuracy(sums: Float[np.ndarray, "*sets tags numbers"]) -> Float[np.ndarray, "*sets"]:
+    """`TAG_ACCURACY`, as in the reports of the challenges; a frame counts as often as it has tags.
+
+    Args:
+        sums: the `NUMBERS` of every tag. A tag without a frame that counts has no weight.
+    """
+    accuracy = ratio(sums[..., _ACCURACY], sums[..., _COUNTED])
+    weights = np.where(np.isnan(accuracy), 0.0, sums[..., _FRAMES])
+    return ratio((weights * np.nan_to_num(accuracy)).sum(axis=-1), weights.sum(axis=-1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +67,20 @@ class Rules(ABC):
     """The same for accuracy."""
     first_length: int
     """The length that the first number of the curve is for."""
+    weighs_tags: bool = False
+    """Whether `TAG_ACCURACY` is reported as well."""
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """What is reported."""
-        return (
+        measures = (
             Measure(name="EAO", unit="share", meaning="expected average overlap"),
             Measure(name="Accuracy", unit="share", meaning="mean overlap while tracking"),
             Measure(name="Robustness", unit="share", higher_is_better=False, meaning=self.robustness),
             Measure(name="Lost", unit="count", higher_is_better=False, meaning="failures, mean over repetitions"),
             Measure(name="R_S", unit="share", meaning=f"chance to track {SENSITIVITY} frames without a failure"),
         )
+        return (*measures, TAG_ACCURACY) if self.weighs_tags else measures
 
     def parts(
         self, repetitions: Sequence[Repetition], chosen: Bool[np.ndarray, "frames"], length: int
@@ -87,11 +105,11 @@ class Rules(ABC):
 
     def curve(self, sums: Summed) -> Float[np.ndarray, "*sets lengths"]:
         """The expected overlap by length."""
-        length = (sums.shape[-1] - _CURVE) // 2
-        return self.curve_of(sums[..., _CURVE : _CURVE + length], sums[..., _CURVE + length :])
+        length = (sums.shape[-1] - NUMBERS) // 2
+        return self.curve_of(sums[..., NUMBERS : NUMBERS + length], sums[..., NUMBERS + length :])
 
     def measure(self, sums: Summed, interval: eao.Interval) -> Values:
-        """All measures, of sums over sequences."""
+        """All measures but `TAG_ACCURACY`, of sums over sequences."""
         lost_share = self.failures_per_frame(sums)
         return {
             "EAO": eao.score(self.curve(sums), interval, self.first_length),
@@ -239,6 +257,7 @@ RULES: Mapping[str, Rules] = {
             accuracy_border=-1,
             first_length=1,
             start_after_end=False,
+            weighs_tags=True,
         ),
         ToolkitRules(
             name="vot_toolkit",
