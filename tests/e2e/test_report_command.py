@@ -1,6 +1,7 @@
 """`lockon report`, from stored and imported results to a page."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,35 @@ def test_models_are_compared_over_all_their_settings(lockon, videos, results):
     rows = [line.split() for line in outcome.out.splitlines()]
     means = {row[0]: float(row[1]) for row in rows if row and row[0] in {"good", "bad"}}
     assert means["good"] > means["bad"] > 0
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """GOT-10k's test part, of one sequence."""
+    folder = tmp_path / "got10k" / "test" / "GOT-10k_Test_000001"
+    folder.mkdir(parents=True)
+    for frame in range(3):
+        Image.new("RGB", (64, 48)).save(folder / f"{frame + 1:08d}.jpg")
+    (folder / "groundtruth.txt").write_text("1,2,30,40\n")
+    (folder.parent / "list.txt").write_text(folder.name)
+    return tmp_path / "got10k"
+
+
+@pytest.mark.parametrize("form", ["", ":got10k_server"])
+def test_what_the_server_of_got10k_said_is_reported(lockon, secret, tmp_path, form):
+    for name, overlap in (("atom", 0.556), ("dimp", 0.611)):
+        numbers = {"ao": overlap, "sr": 0.7, "speed_fps": 30.0, "succ_curve": np.linspace(1, 0, 101).tolist()}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"submitted": {"overall": numbers}}))
+    (tmp_path / "results" / "got10k_test" / "mine").mkdir(parents=True)
+    imports = [f"ATOM=atom.json{form}", f"DiMP=dimp.json{form}"]
+    outcome = lockon("report", "results", "--on", f"got10k_test={secret}", "--import", *imports, "--out", "report")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.index("DiMP") < outcome.out.index("ATOM")
+    assert "55.60" in outcome.out
+    assert "'mine' is left out, as there is no report of the server on it" in outcome.out
+    assert Path("report/plots/got10k_test/got10k/success_plot.svg").is_file()
+    with Path("report/curves.csv").open(newline="") as file:
+        assert {row["tracker"] for row in csv.DictReader(file)} == {"ATOM", "DiMP"}
+    outcome = lockon("report", "results", "--on", f"got10k_test={secret}", "--import", imports[0], imports[0])
+    assert outcome.status == 2
+    assert "several results of 'ATOM'" in outcome.err

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
@@ -18,9 +18,10 @@ from lockon.apps.table_console import table_console
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import open_test_set
 from lockon.errors import DataError, UnknownNameError
-from lockon.evaluation.assessment import Assessment, Exclusion
+from lockon.evaluation.assessment import Assessment, Exclusion, TrackerAssessment
 from lockon.evaluation.cumulative import assess_models
 from lockon.evaluation.formats import FORMATS, read_results
+from lockon.evaluation.formats.got10k_server import GOT10K_SERVER, assess_by_server, read_server_report
 from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
 from lockon.evaluation.reports import (
     Assessed,
@@ -45,6 +46,8 @@ PRESENCE = "presence"
 """What else is asked of results of that protocol: whether trackers know that they have the target."""
 _FEW = 5
 """Exclusions that are printed; the report lists all."""
+_Found = TypeVar("_Found")
+"""What there is of a tracker."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Report:
     imports: Annotated[
         UseAppendAction[tuple[tuple[str, ...], ...]], arg(name="import", metavar="NAME=FOLDER[:FORMAT]")
     ] = ()
-    """Raw results of other programs, and what to call their tracker here."""
+    """Raw results of other programs, and what to call their tracker here; or what GOT-10k's server said
+    (NAME=FILE.json)."""
     over_settings: FlagCreatePairsOff[bool] = False
     """Compare models by their means over all settings that `lockon eval --sweep` has tried."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
@@ -108,6 +112,8 @@ class Report:
         return gathered
 
     def _assessed(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
+        if any(one.form == GOT10K_SERVER for one in imports):
+            return self._by_server(test_set, store, imports)
         gathered = self._gathered(test_set, store, imports)
         chosen = gathered.results
         assessments, rejections = _assessments(test_set, chosen, self.rules)
@@ -122,6 +128,32 @@ class Report:
             ),
             origins=tuple(one for one in gathered.origins if one.tracker in chosen),
             remarks=(*gathered.remarks, *rejections),
+        )
+
+    def _by_server(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
+        """What GOT-10k's server said alone, as other results cannot be assessed without its annotation."""
+        trackers: dict[str, TrackerAssessment] = {}
+        origins = []
+        reports = [one for one in imports if one.form == GOT10K_SERVER]
+        for one in reports:
+            found = read_server_report(one.folder)
+            for name, tracker in ((one.called(each, found), found[each]) for each in found):
+                if name in trackers:
+                    raise _clash(name)
+                trackers[name] = replace(tracker, tracker=name)
+                origins.append(Origin(tracker=name, made="imported", facts=(f"report of the server: {one.folder}",)))
+        chosen = _chosen(trackers, self.trackers, (), test_set)
+        others = [*store.trackers(test_set.name), *(one.name for one in imports if one not in reports)]
+        return Assessed(
+            test_set=test_set,
+            results={},
+            assessments=(assess_by_server(test_set, chosen),),
+            origins=tuple(one for one in origins if one.tracker in chosen),
+            remarks=tuple(
+                f"'{name}' is left out, as there is no report of the server on it; see `lockon results submit`."
+                for name in others
+                if name not in trackers and (not self.trackers or name in self.trackers)
+            ),
         )
 
 
@@ -147,11 +179,9 @@ class _Gathered:
 
     def take_imported(self, one: _Import) -> None:
         found = read_results(one.folder, self.test_set, one.form)
-        names = {
-            tracker: one.name if len(found.results) == 1 else f"{one.name}/{tracker}" for tracker in found.results
-        }
+        names = {tracker: one.called(tracker, found.results) for tracker in found.results}
         if clash := self.results.keys() & set(names.values()):
-            raise DataError(f"there are several results of '{min(clash)}'. Import them under another name.")
+            raise _clash(min(clash))
         for tracker, name in names.items():
             self.results[name] = found.results[tracker]
             facts = (f"raw results in the form '{found.form}'", f"folder: {one.folder}")
@@ -162,17 +192,24 @@ class _Gathered:
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """Raw results of another program."""
+    """Raw results of another program, or the report of a server."""
 
     name: str
     folder: Path
+    """Of a server's report the file."""
     form: str | None
 
     @classmethod
     def parse(cls, text: str) -> _Import:
         name, folder = named_value(text)
         place, _, form = folder.rpartition(":")
-        return cls(name, user_path(place), form) if form in FORMATS else cls(name, user_path(folder), None)
+        if form in {*FORMATS, GOT10K_SERVER}:
+            return cls(name, user_path(place), form)
+        return cls(name, user_path(folder), GOT10K_SERVER if folder.endswith(".json") else None)
+
+    def called(self, tracker: str, among: Sized) -> str:
+        """What one tracker of those that were found is called here."""
+        return self.name if len(among) == 1 else f"{self.name}/{tracker}"
 
 
 def models_of(trackers: Iterable[str]) -> dict[str, list[str]]:
@@ -184,9 +221,13 @@ def models_of(trackers: Iterable[str]) -> dict[str, list[str]]:
     return models
 
 
+def _clash(name: str) -> DataError:
+    return DataError(f"there are several results of '{name}'. Import them under another name.")
+
+
 def _chosen(
-    results: Mapping[str, Runs], wanted: Sequence[str], stored: Sequence[str], test_set: TestSet
-) -> dict[str, Runs]:
+    results: Mapping[str, _Found], wanted: Sequence[str], stored: Sequence[str], test_set: TestSet
+) -> dict[str, _Found]:
     known = {*stored, *results}
     if not known:
         raise DataError(
