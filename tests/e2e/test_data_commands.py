@@ -190,6 +190,8 @@ def test_ctrl_c_keeps_whole_shards_and_says_how_to_go_on(tmp_path):
         [sys.executable, "-c", program, *arguments],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # Programs that a shell starts in the background ignore SIGINT, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while not (tmp_path / "out" / "shard-000001.tar").exists() and time.monotonic() < deadline:
