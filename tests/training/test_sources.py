@@ -70,10 +70,10 @@ def test_mistakes_are_named():
 
 
 def test_photographs_go_to_the_synthetic_world():
-    recipe, _ = with_data(RECIPES["lockon_s"], [("synthetic", Path("a")), ("synthetic", Path("b"))])
+    recipe, _ = with_data(RECIPES["lockon_s_backbone"], [("synthetic", Path("a")), ("synthetic", Path("b"))])
     assert recipe.data[0].photos == recipe.validation_data[0].photos == (Path("a"), Path("b"))
-    with pytest.raises(RecipeError, match="'lockon_s' needs synthetic: pass --data synthetic=FOLDER"):
-        with_data(RECIPES["lockon_s"], [])
+    with pytest.raises(RecipeError, match="'lockon_s_backbone' needs synthetic: pass --data synthetic=FOLDER"):
+        with_data(RECIPES["lockon_s_backbone"], [])
 
 
 def test_the_smoke_recipe_needs_nothing():

@@ -226,16 +226,17 @@ _VARIED_WORLD = SyntheticConfig(
     occluder_probability=0.5,
     compression_probability=0.6,
 )
+_VARIED_VIDEOS = SyntheticData(world=_VARIED_WORLD, length=1_000_000, needs_photos=True, part="train")
 # The target has the size it has when tracking, 51 pixels: crops of 256 pixels are 5 times as wide as it is.
 _LOCKON_LOSSES = replace(_PRDIMP_LOSSES, label_sigma=0.8, box_weight=0.1, frozen_norms=("bn1", "layer1"))
 LOCKON_S = replace(
     PRDIMP18,
     name="lockon_s",
-    summary="the small tracker of this package, on synthetic videos of photographs",
+    summary="the small tracker of this package, on synthetic videos of photographs, own clips and stills",
     tracker="lockon_s",
     model=ModelConfig(constructor="lockon_s", from_scratch=True),
     data=(
-        SyntheticData(world=_VARIED_WORLD, length=1_000_000, needs_photos=True, part="train", weight=0.58),
+        replace(_VARIED_VIDEOS, weight=0.58),
         DataConfig(dataset="folder", weight=0.30),
         DataConfig(dataset="coco_json", weight=0.12),
     ),
@@ -273,6 +274,7 @@ LOCKON_S_BACKBONE = replace(
     LOCKON_S,
     name="lockon_s_backbone",
     summary="first stage of lockon_s: its backbone learns the features of an ImageNet ResNet-18",
+    data=(_VARIED_VIDEOS,),
     samples=replace(
         LOCKON_S.samples,
         frames=FrameConfig(mode="pair", train_frames=1, test_frames=1, max_gap=200),
