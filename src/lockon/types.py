@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 
 from lockon.boxes import Box
 from lockon.images import Image
@@ -68,6 +68,30 @@ class BoxDensity:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidates:
+    """The local maxima of one target's score map, as the objects that a tracker with association takes them for.
+
+    KeepTrack (Sec. 3.3-3.6); sorted by score, the highest first.
+    """
+
+    points_xy: Float[np.ndarray, "n 2"]
+    """Where they are: `(x, y)` in image pixels."""
+    scores: Float[np.ndarray, "n"]
+    """Height of the score map, on the tracker's own scale."""
+    ids: Int64[np.ndarray, "n"]
+    """Of the objects they belong to: the same from frame to frame, never given to another object."""
+    selected: int
+    """Index of the candidate that is followed as the target; -1 if none is."""
+    partners: Int64[np.ndarray, "n"]
+    """Index of the candidate of the frame before that is the same object; -1 for one that is new."""
+    probabilities: Float[np.ndarray, "n"]
+    """Of these matches."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a tracker says of one frame.
 
@@ -93,6 +117,8 @@ class Result:
     search_region: Box | Float[np.ndarray, "targets 4"] | None = None
     """The image area that was searched, `(x, y, w, h)` in pixels."""
     density: BoxDensity | None = None
+    candidates: Candidates | tuple[Candidates, ...] | None = None
+    """All candidates of the frame, if asked for; one set per target."""
     mask: Bool[np.ndarray, "*targets height width"] | None = None
 
     def __len__(self) -> int:
@@ -118,5 +144,6 @@ class Result:
             score_map=None if self.score_map is None else self.score_map[target],
             search_region=None if region is None else Box(*(float(value) for value in np.asarray(region)[target])),
             density=None if self.density is None else self.density[target],
+            candidates=self.candidates[target] if isinstance(self.candidates, tuple) else self.candidates,
             mask=None if self.mask is None else self.mask[target],
         )
