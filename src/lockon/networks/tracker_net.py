@@ -1,4 +1,4 @@
-"""Whole networks: a backbone, a target classifier (all but ATOM's) and a box regressor.
+"""Whole networks: a backbone, a target classifier (all but ATOM's), a box regressor, and KeepTrack's association.
 
 The constructors carry the names and arguments under which the official checkpoints record how they were built; what
 they record beyond that either concerns training alone or names the one structure all released networks have.
@@ -15,6 +15,7 @@ from jaxtyping import Float, Num
 from torch import Generator, Tensor, nn
 
 from lockon.errors import CheckpointError, UnknownNameError
+from lockon.networks.association import AssociationNet
 from lockon.networks.dimp import DimpClassifier, dimp_classifier
 from lockon.networks.filter_optimizers import DimpOptimizer, FilterOptimizer, PrDimpOptimizer, SimpleOptimizer
 from lockon.networks.iou_net import BoxScorer, IoUNet
@@ -54,15 +55,22 @@ class TrackerNet(nn.Module):
         feature_extractor: backbone.
         classifier: makes the filter that finds the target; None where it is learned from nothing (ATOM).
         bb_regressor: scores boxes around it; None where the size is found without (ATOM, Table 2).
+        association: matches what looks like the target from frame to frame; None for all but KeepTrack. It is
+            trained and kept apart from the rest.
     """
 
     def __init__(
-        self, feature_extractor: ResNet, classifier: DimpClassifier | None, bb_regressor: BoxScorer | None
+        self,
+        feature_extractor: ResNet,
+        classifier: DimpClassifier | None,
+        bb_regressor: BoxScorer | None,
+        association: AssociationNet | None = None,
     ) -> None:
         super().__init__()
         self.feature_extractor = feature_extractor
         self.classifier = classifier
         self.bb_regressor = bb_regressor
+        self.association = association
 
     def backbone_features(
         self, images: Float[Tensor, "n 3 h w"], dtype: torch.dtype = torch.float32

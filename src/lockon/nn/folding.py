@@ -26,7 +26,7 @@ def fold_batch_norms(module: M) -> M:
         for (name, layer), (norm_name, norm) in itertools.pairwise(children):
             if not isinstance(norm, _BatchNorm):
                 continue
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv1d | nn.Conv2d):
                 setattr(parent, name, fuse_conv_bn_eval(layer, norm))
             elif isinstance(layer, nn.Linear):
                 setattr(parent, name, fuse_linear_bn_eval(layer, norm))

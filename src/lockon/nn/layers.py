@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 
 class InstanceL2Norm(nn.Module):
@@ -43,3 +46,35 @@ def conv_bn_relu(inputs: int, outputs: int, kernel: int, padding: int) -> nn.Seq
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
+
+
+class Pointwise(nn.Conv1d):
+    """A 1 × 1 convolution, applied to vectors: a linear layer under the names and shapes of a convolution.
+
+    Args:
+        inputs: channels of the vectors it takes.
+        outputs: channels of those it gives.
+        generator: source of the initial weights, uniform within `±1/sqrt(inputs)`; the global one by default.
+    """
+
+    def __init__(self, inputs: int, outputs: int, generator: Generator | None = None) -> None:
+        super().__init__(inputs, outputs, kernel_size=1)
+        bound = 1 / math.sqrt(inputs)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+    def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
+        """Map vectors."""
+        return F.linear(x, self.weight.squeeze(-1), self.bias)
+
+
+def pointwise_mlp(widths: Sequence[int], generator: Generator | None = None) -> nn.Sequential:
+    """Layers between vectors of the given widths, with batch normalisation and ReLU between them.
+
+    It takes `(n, widths[0])`. The last bias starts at zero (KeepTrack, SuperGlue).
+    """
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(widths):
+        layers += [Pointwise(inputs, outputs, generator), nn.BatchNorm1d(outputs), nn.ReLU()]
+    nn.init.zeros_(layers[-3].get_parameter("bias"))
+    return nn.Sequential(*layers[:-2])
