@@ -17,6 +17,7 @@ from lockon.apps.demo import Demo
 from lockon.apps.doctor import Doctor
 from lockon.apps.eval import Eval
 from lockon.apps.interrupts import INTERRUPTED
+from lockon.apps.mine import Mine
 from lockon.apps.models import Models
 from lockon.apps.report import Report
 from lockon.apps.results import Packing
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Demo, subcommand("demo")]
     | Models
     | Data
+    | Annotated[Mine, subcommand("mine")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Eval, subcommand("eval")]
     | Annotated[Report, subcommand("report")]

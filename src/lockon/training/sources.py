@@ -153,10 +153,20 @@ def _open_packed(config: DataConfig, root: Path) -> SequenceDataset | None:
     return None
 
 
-def _open_synthetic(config: SyntheticData) -> SequenceDataset:
+def photographs(config: SyntheticData) -> ImageBank | None:
+    """What the world shows of photographs; None where it is procedural.
+
+    Raises:
+        DataError: There are no images in the folders.
+    """
     images = ImageBank.load(config.photos) if config.photos else None
     if images is not None and config.part != "all":
         images = images.split(config.held_out)[config.part == "held_out"]
+    return images
+
+
+def _open_synthetic(config: SyntheticData) -> SequenceDataset:
+    images = photographs(config)
     # Whoever tracks held-out sequences needs the truth of every frame; for training a few of each will do.
     annotated = config.world.length if config.part == "held_out" else _ANNOTATED
     world = SyntheticDataset(

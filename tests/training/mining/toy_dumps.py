@@ -51,7 +51,8 @@ def write_dump(root, *shards, thresholds=None):
     root.mkdir(parents=True, exist_ok=True)
     numbers = [0, *np.cumsum([len(shard) for shard in shards]).tolist()]
     known = {"candidate": thresholds.candidate, "found": thresholds.found}
-    (root / MANIFEST).write_text(json.dumps({"thresholds": known, "shards": numbers[:-1]}))
+    tracker = {"name": "toy", "preset": {"search": {"sample_size": 256}}}
+    (root / MANIFEST).write_text(json.dumps({"tracker": tracker, "thresholds": known, "shards": numbers[:-1]}))
     for number, sequences in enumerate(shards):
         with ShardWriter(shard_path(root, number), thresholds.candidate) as writer:
             for place, frames in enumerate(sequences):

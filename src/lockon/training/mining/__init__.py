@@ -1,4 +1,4 @@
-"""Mining: what a base tracker sees of a training set, kept on disk to learn association from (KeepTrack, Sec. A.1)."""
+"""Mining: what a base tracker sees of training data, kept on disk to learn association from (KeepTrack, Sec. A.1)."""
 
 from lockon.training.mining.categories import CATEGORIES, PAIRS, Category, Thresholds
 from lockon.training.mining.dump import MinedDump, MinedSequence

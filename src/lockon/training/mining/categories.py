@@ -6,7 +6,7 @@ not, and a frame in which that is not clear has no category.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -67,8 +67,20 @@ class CandidateLists:
     """The candidates of F frames end to end, those of a frame in the order of their scores."""
 
     cells: Int[np.ndarray, "candidates 2"]
+    """(row, col) in the score map."""
     scores: Float[np.ndarray, "candidates"]
     counts: Int[np.ndarray, "frames"]
+    """How many each frame has."""
+    ends: Int[np.ndarray, "frames"] = field(init=False)
+    """Where those of each frame end."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ends", np.cumsum(self.counts))
+
+    def of(self, frame: int) -> tuple[Int[np.ndarray, "some 2"], Float[np.ndarray, "some"]]:
+        """Cells and scores of one frame."""
+        rows = slice(self.ends[frame] - self.counts[frame], self.ends[frame])
+        return self.cells[rows], self.scores[rows]
 
     def above(self, threshold: float) -> CandidateLists:
         """Those that are higher."""
@@ -95,7 +107,7 @@ def categorise(
     counts = candidates.counts
     frames = np.repeat(np.arange(len(counts)), counts)
     distances = np.linalg.norm(candidates.cells - target_cells[frames], axis=1)
-    first = np.cumsum(counts) - counts
+    first = candidates.ends - counts
     by_distance = np.lexsort((distances, frames))  # stable: of equal distances the higher candidate first
     nearest, second, top = (np.full(len(counts), fill) for fill in (np.inf, np.inf, -np.inf))
     is_top = np.zeros(len(counts), np.bool_)
@@ -122,19 +134,14 @@ def categorise(
 
 
 def find_pairs(
-    codes: UInt8[np.ndarray, "frames"],
-    sequences: Int[np.ndarray, "frames"],
-    numbers: Int[np.ndarray, "frames"],
-    categories: tuple[Category, Category],
+    codes: UInt8[np.ndarray, "frames"], successive: Int[np.ndarray, "rows"], categories: tuple[Category, Category]
 ) -> Int[np.ndarray, "pairs"]:
-    """Positions of frames of the first category that the next frame of the sequence follows in the second.
+    """Positions of frames of the first category whose successor is of the second.
 
     Args:
         codes: of `categorise`.
-        sequences: the sequence that each frame is of.
-        numbers: of the frames in their sequences.
+        successive: positions of frames whose successor in the sequence is the next one here.
         categories: of the two frames.
     """
-    first, second = (codes == CATEGORIES.index(category) for category in categories)
-    adjacent = (np.diff(sequences) == 0) & (np.diff(numbers) == 1)
-    return np.flatnonzero(first[:-1] & second[1:] & adjacent)
+    first, second = (CATEGORIES.index(category) for category in categories)
+    return successive[(codes[successive] == first) & (codes[successive + 1] == second)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy.typing import NDArray
 
 from lockon.data.datasets.columns import Texts
@@ -92,6 +93,25 @@ class MinedDump:
         if not self._starts[-1]:
             raise DataError(f"'{self.root}' holds no frame: no target could be followed. Look at what was mined.")
 
+    @property
+    def tracker(self) -> str:
+        """Name of the base tracker."""
+        return str(self.about["tracker"]["name"])
+
+    @property
+    def sample_size(self) -> int:
+        """Side of the crops in which the base tracker searched, in crop pixels."""
+        return int(self.about["tracker"]["preset"]["search"]["sample_size"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the dump holds, and of how it is read."""
+        digest = hashlib.sha256(json.dumps([self.about, asdict(self.thresholds)]).encode())
+        for shard in self._shards:
+            for name in ("jpg", "npy"):
+                digest.update(shard.columns[name].tobytes())
+        return digest.hexdigest()
+
     def __len__(self) -> int:
         return int(self._starts[-1])
 
@@ -105,7 +125,7 @@ class MinedDump:
             raise IndexError(f"frame {index} of {len(self)} mined ones")
         index %= len(self)
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._shards[shard].frame(index - int(self._starts[shard]))
+        return self._shards[shard].frame(index - int(self._starts[shard]), self.thresholds.candidate)
 
     def __iter__(self) -> Iterator[MinedFrame]:
         return (self[index] for index in range(len(self)))
@@ -126,37 +146,75 @@ class MinedDump:
         return tuple(found)
 
     @cached_property
+    def numbers(self) -> Int[np.ndarray, "frames"]:
+        """Of the frames in their sequences, from 0."""
+        return self._column("frames")
+
+    @cached_property
+    def regions(self) -> Float[np.ndarray, "frames 4"]:
+        """Search areas, see `MinedFrame.region`."""
+        return self._column("regions")
+
+    @cached_property
+    def target_cells(self) -> Int[np.ndarray, "frames 2"]:
+        """Cells (row, col) of the annotations; -1 where there is none."""
+        return self._column("target_cells")
+
+    @cached_property
+    def visible(self) -> Bool[np.ndarray, "frames"]:
+        """Frames whose target is annotated and visible."""
+        return self._column("visible") & (self.target_cells >= 0).all(axis=1)
+
+    @cached_property
+    def candidates(self) -> CandidateLists:
+        """Of all frames, those above the threshold."""
+        ends = [np.diff(shard.columns["candidate_ends"], prepend=0) for shard in self._shards]
+        cells, scores = self._column("candidate_cells"), self._column("candidate_scores")
+        return CandidateLists(cells, scores, np.concatenate(ends)).above(self.thresholds.candidate)
+
+    @cached_property
     def codes(self) -> UInt8[np.ndarray, "frames"]:
         """The category of each frame, as a number in `CATEGORIES`."""
-        return np.concatenate([self._categorise(shard) for shard in self._shards])
-
-    def _categorise(self, shard: MinedShard) -> UInt8[np.ndarray, "frames"]:
-        columns = shard.columns
-        counts = np.diff(columns["candidate_ends"], prepend=0)
-        candidates = CandidateLists(columns["candidate_cells"], columns["candidate_scores"], counts)
-        cells = columns["target_cells"]
-        visible = columns["visible"] & (cells >= 0).all(axis=1)
-        return categorise(candidates.above(self.thresholds.candidate), cells, visible, self.thresholds.found)
+        return categorise(self.candidates, self.target_cells, self.visible, self.thresholds.found)
 
     @cached_property
     def categories(self) -> dict[Category, Int[np.ndarray, "rows"]]:
         """Positions in the dump of the frames of each category."""
         return {category: np.flatnonzero(self.codes == code) for code, category in enumerate(CATEGORIES)}
 
+    @property
+    def candidate_counts(self) -> Int[np.ndarray, "frames"]:
+        """How many candidates each frame has."""
+        return self.candidates.counts
+
+    @cached_property
+    def successive(self) -> Int[np.ndarray, "rows"]:
+        """Positions of frames whose successor in the sequence is the next one in the dump."""
+        adjacent = np.diff(self.numbers) == 1
+        adjacent[[sequence.rows.stop - 1 for sequence in self.sequences[:-1]]] = False
+        return np.flatnonzero(adjacent)
+
     @cached_property
     def pairs(self) -> dict[str, Int[np.ndarray, "rows"]]:
         """Positions of the first frames of HH, HK and HG; the second frame follows in the dump."""
-        sequences = np.repeat(np.arange(len(self.sequences)), [len(each.rows) for each in self.sequences])
-        numbers = self._column("frames")
-        return {name: find_pairs(self.codes, sequences, numbers, parts) for name, parts in PAIRS.items()}
+        return {name: find_pairs(self.codes, self.successive, parts) for name, parts in PAIRS.items()}
 
     def _column(self, name: str) -> NDArray[Any]:
         return np.concatenate([shard.columns[name] for shard in self._shards])
 
-    @property
-    def shards(self) -> Sequence[MinedShard]:
-        """In the order of the dump."""
-        return self._shards
+    def verify(self, progress: Progress | None = None) -> None:
+        """Read every byte of the dump.
+
+        Args:
+            progress: called with the number of shards that were read, and of all.
+
+        Raises:
+            DataError: a shard is damaged.
+        """
+        for done, shard in enumerate(self._shards, start=1):
+            shard.verify()
+            if progress:
+                progress(done, len(self._shards))
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -172,6 +230,6 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise DataError(f"'{root}' holds no mined frames (no {MANIFEST}). `lockon mine` makes them.") from error
     except (OSError, ValueError) as error:
         raise DataError(f"'{path}' is damaged ({error}). Mine into another folder.") from error
-    if not isinstance(content, dict) or not {"thresholds", "shards"} <= content.keys():
+    if not isinstance(content, dict) or not {"tracker", "thresholds", "shards"} <= content.keys():
         raise DataError(f"'{path}' is not the description of mined frames.")
     return content

@@ -1,7 +1,7 @@
 """Mined frames in tar files of the WebDataset convention, and an index beside each.
 
-Of a frame there is `KEY.jpg`, the picture; `KEY.npy`, the score map; and `KEY.json` with everything else. The frames of
-a sequence lie in one shard, in the order of time, and the JSON text of the last of them says so: what follows the
+Of a frame there is `KEY.jpg`, the picture; `KEY.npy`, the score map; and `KEY.json` with everything else. The frames
+of a sequence lie in one shard, in the order of time, and the JSON text of the last of them says so: what follows the
 last whole sequence in a file that was cut off is done again. The index is a function of the shard.
 """
 
@@ -120,8 +120,8 @@ class MinedShard:
     def __len__(self) -> int:
         return len(self.columns["frames"])
 
-    def frame(self, row: int) -> MinedFrame:
-        """Read a frame.
+    def frame(self, row: int, threshold: float) -> MinedFrame:
+        """Read a frame with its candidates above a threshold.
 
         Raises:
             DataError: its bytes are damaged.
@@ -130,6 +130,8 @@ class MinedShard:
         sequence = int(np.searchsorted(columns["starts"], row, side="right")) - 1
         box, cell = columns["boxes"][row], columns["target_cells"][row]
         candidates = _rows(columns["candidate_ends"], row)
+        scores = columns["candidate_scores"][candidates]
+        high = scores > threshold
         height, width = columns["sizes"][row].tolist()
         return MinedFrame(
             sequence=Texts(columns, "names")[sequence],
@@ -139,13 +141,23 @@ class MinedShard:
             image=self._picture(row),
             image_area=Box(*columns["areas"][row].tolist()),
             score_map=np.load(io.BytesIO(self._read(columns["npy"][row])), allow_pickle=False),
-            candidate_cells=columns["candidate_cells"][candidates],
-            candidate_scores=columns["candidate_scores"][candidates],
+            candidate_cells=columns["candidate_cells"][candidates][high],
+            candidate_scores=scores[high],
             target_box=None if np.isnan(box).any() else Box(*box.tolist()),
             target_cell=None if cell[0] < 0 else (int(cell[0]), int(cell[1])),
             visible=bool(columns["visible"][row]),
             identities=columns["identities"][_rows(columns["identity_ends"], row)],
         )
+
+    def verify(self) -> None:
+        """Read all pictures and score maps.
+
+        Raises:
+            DataError: one is damaged.
+        """
+        for name in ("jpg", "npy"):
+            for place in self.columns[name]:
+                self._read(place)
 
     def _picture(self, row: int) -> NDArray[np.uint8]:
         data = self._read(self.columns["jpg"][row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -37,7 +38,7 @@ class ShardWriter:
         """Numbers of the sequences that are in it."""
         self._file.truncate(end)
         self._file.seek(end)
-        self._archive = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
+        self._archive = tarfile.TarFile(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
 
     def add(self, sequence: int, frames: Iterable[MinedFrame]) -> int:
         """Write the frames of a sequence as they come, and return their number.
@@ -74,6 +75,8 @@ class ShardWriter:
         """
         try:
             self._archive.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
             self._file.close()
             self._part.replace(self.path)
         except OSError as error:
