@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from lockon.errors import OutputError
 
@@ -54,15 +55,69 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     Raises:
         OutputError: the file cannot be made.
     """
-    try:
-        file = path.open("a")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    with file:
+    with _lock_file(path) as file:
         if sys.platform != "win32":
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def claimed(path: Path, who: str) -> Iterator[None]:
+    """Hold a lock file that says who holds it, and remove it afterwards; a holder that dies lets go.
+
+    Nobody is refused where there are no such locks: on Windows, and on some network file systems.
+
+    Args:
+        path: the file.
+        who: what others are told who want it meanwhile.
+
+    Raises:
+        OutputError: another one holds it, or the file cannot be made.
+    """
+    with _claim(path) as file:
+        file.truncate(0)
+        file.write(who)
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _claim(path: Path) -> TextIO:
+    while True:
+        file = _lock_file(path)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with file:
+                file.seek(0)
+                raise OutputError(
+                    f"'{path.parent}' is in use by {file.read() or 'another process'}. "
+                    "Wait for it, end it, or choose another folder."
+                ) from None
+        except OSError:
+            return file
+        if _is_at(file, path):
+            return file
+        file.close()  # its holder has removed it since we opened it
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock_file(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def make_folder(folder: Path) -> None:

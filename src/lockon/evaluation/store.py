@@ -14,8 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +31,12 @@ from lockon.data.testsets.base import RegionTruth, TestSequence, TestSet
 from lockon.errors import DataError
 from lockon.evaluation.assessment import Exclusion
 from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Said, Track
-from lockon.files import cannot_write, replacing
+from lockon.files import cannot_write, claimed, make_folder, replacing
 from lockon.regions import Region, format_region, parse_region
 
 FORMAT = 1
+LOCK = ".lock"
+"""Held by the process that writes."""
 LONGEST_NAME = 200
 """Bytes; file systems take 255, of which a few are for what we put behind it."""
 REMEDY = "run `lockon eval` again, which makes it anew, or delete it"
@@ -205,6 +210,19 @@ class ResultStore:
                 part.write_bytes(content)
         with replacing(self._path(key, ".json")) as part:
             part.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only process that writes; others may read.
+
+        Raises:
+            OutputError: another process writes here, or the folder cannot be made.
+        """
+        make_folder(self.root)
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        who = f"process {os.getpid()} on {platform.node()}, which writes results there since {began}"
+        with claimed(self.root / LOCK, who):
+            yield
 
     def _folder(self, key: ResultKey) -> Path:
         return self.root / key.test_set / key.tracker / f"{key.run:03d}"

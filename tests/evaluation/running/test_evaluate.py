@@ -12,7 +12,7 @@ import pytest
 from toy_trackers import Drifting, Raising, drifting, dying, in_step, make_test_set
 
 from lockon.data.testsets.base import TestSequence, TestSet
-from lockon.errors import DataError, TrackerError, UnknownNameError
+from lockon.errors import DataError, OutputError, TrackerError, UnknownNameError
 from lockon.evaluation.running.evaluate import carry_out
 from lockon.evaluation.running.jobs import RealTime, make_plan
 from lockon.evaluation.running.processes import Processes
@@ -129,6 +129,16 @@ def test_stopping_finishes_what_is_begun(test_set: TestSet, store: ResultStore):
     events = list(carry_out(plan, store, Here(), should_stop=lambda: bool(store.trackers("toys"))))
     assert sum(isinstance(event, Finished) for event in events) == 1
     assert len(make_plan([drifting()], [test_set], store).jobs) == 2
+
+
+def test_two_runs_do_not_write_to_the_same_folder(test_set: TestSet, store: ResultStore):
+    plan = make_plan([drifting()], [test_set], store)
+    first = carry_out(plan, store, Here())
+    next(first)
+    with pytest.raises(OutputError, match=rf"in use by process {os.getpid()} on .*Wait for it"):
+        next(carry_out(plan, store, Here()))
+    assert len(list(first)) == 5
+    assert len(list(carry_out(plan, store, Here()))) == 6
 
 
 def test_bad_input_fails_before_any_work(test_set: TestSet, store: ResultStore):

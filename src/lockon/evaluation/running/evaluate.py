@@ -23,21 +23,22 @@ def carry_out(
 
     Args:
         plan: what is to be done.
-        store: where results are kept; this process alone writes to it.
+        store: where results are kept; this process alone writes to it, and claims it until all is done.
         workers: who does it.
         lockstep: sequences that a tracker may follow at once, where it can.
         should_stop: asked often; once it says yes, only what is begun is finished.
         environment: facts to be kept with every result, beside those of the machine that made it.
 
     Raises:
-        OutputError: a result cannot be written.
+        OutputError: a result cannot be written, or another process writes results there.
     """
-    for event in workers.run(plan.batches(lockstep), should_stop):
-        if isinstance(event, Finished):
-            making = Making(
-                seed=event.job.seed,
-                provenance=event.job.provenance,
-                environment={**event.environment, **(environment or {})},
-            )
-            store.save(event.job.key, event.job.sequence, event.outcome, making)
-        yield event
+    with store.claimed():
+        for event in workers.run(plan.batches(lockstep), should_stop):
+            if isinstance(event, Finished):
+                making = Making(
+                    seed=event.job.seed,
+                    provenance=event.job.provenance,
+                    environment={**event.environment, **(environment or {})},
+                )
+                store.save(event.job.key, event.job.sequence, event.outcome, making)
+            yield event
