@@ -94,7 +94,7 @@ def test_trackers_are_run_scored_and_kept(lockon, videos):
     assert float(still[1]) < float(perfect[1])
     assert "4 of 4 sequences" in outcome.err
     record = json.loads(Path("results/folder/still/000/one.json").read_text())
-    assert record["provenance"]["factory"] == "own.py:Still"
+    assert record["provenance"]["factory"] == f"{Path('own.py').resolve()}:Still"
     assert len(record["seconds"]) == FRAMES
     assert "code" in record["environment"]
 

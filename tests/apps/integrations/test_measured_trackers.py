@@ -189,6 +189,49 @@ def test_a_tracker_of_ones_own_is_a_file_and_a_name(own: Path):
     assert own_tracker(f"{own}:Still", "mine").name == "mine"
 
 
+def test_the_file_of_ones_own_tracker_is_recorded_however_it_was_named(own: Path, monkeypatch: pytest.MonkeyPatch):
+    (own.parent / "link").symlink_to(own.parent)
+    monkeypatch.chdir(own.parent)
+    recorded = {
+        own_tracker(f"{name}:Still").provenance["factory"] for name in ("own.py", "./own.py", "link/own.py", own)
+    }
+    assert recorded == {f"{own.resolve()}:Still"}
+
+
+def test_two_files_of_the_same_name_are_two_trackers(own: Path, tmp_path: Path):
+    other = tmp_path / "other" / "own.py"
+    other.parent.mkdir()
+    other.write_text("class Still:\n    def __init__(self, seed): self.region = 'other'\n    start = step = print\n")
+    own_tracker(f"{own}:Still").create(0)
+    assert own_tracker(f"{other}:Still").create(0).region == "other"
+    assert not hasattr(own_tracker(f"{own}:Still").create(0), "region")
+
+
+PARALLEL = """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from beside_it import double
+
+    def add_one(number):
+        return double(number) // 2 + 1
+
+    class Parallel:
+        def __init__(self, seed):
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                self.number = pool.submit(add_one, seed).result()
+
+        start = step = print
+"""
+
+
+@pytest.mark.slow
+def test_ones_own_tracker_may_start_processes_and_import_what_lies_beside_it(tmp_path: Path):
+    (tmp_path / "beside_it.py").write_text("def double(number):\n    return 2 * number\n")
+    (tmp_path / "parallel_tracker.py").write_text(textwrap.dedent(PARALLEL))
+    assert own_tracker(f"{tmp_path}/parallel_tracker.py:Parallel").create(4).number == 5
+
+
 def test_what_is_no_tracker_is_refused(own: Path, tmp_path: Path):
     with pytest.raises(TrackerError, match="no function 'number'"):
         own_tracker(f"{own}:number")

@@ -9,7 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_trackers import Drifting, Raising, drifting, dying, in_step, make_test_set
+from toy_trackers import (
+    Drifting,
+    Raising,
+    drifting,
+    dying,
+    in_step,
+    make_test_set,
+    parallel,
+    parallel_and_dying,
+)
 
 from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError, OutputError, TrackerError, UnknownNameError
@@ -196,6 +205,36 @@ def test_a_job_that_always_kills_its_process_fails(test_set: TestSet, store: Res
     assert sum(isinstance(event, Finished) for event in events) == 2
 
 
+@pytest.fixture
+def pids(tmp_path: Path) -> Path:
+    """Where trackers write down what processes they have started."""
+    (tmp_path / "pids").mkdir()
+    return tmp_path / "pids"
+
+
+def started(pids: Path) -> list[int]:
+    return [int(path.name) for path in pids.iterdir()]
+
+
+@pytest.mark.slow
+def test_trackers_may_have_processes_of_their_own_which_end_with_the_work(
+    test_set: TestSet, store: ResultStore, pids: Path
+):
+    run(parallel(pids), test_set, store, Processes(1))
+    run(drifting(), test_set, store)
+    assert boxes(store, test_set, "parallel") == boxes(store, test_set)
+    assert len(started(pids)) == 3
+    assert all(_gone(pid) for pid in started(pids))
+
+
+@pytest.mark.slow
+def test_a_death_is_noticed_though_the_tracker_has_processes_left(store: ResultStore, tmp_path: Path, pids: Path):
+    events = run(parallel_and_dying(pids), make_test_set(tmp_path / "one", [5]), store, Processes(1))
+    assert [type(event) for event in events if isinstance(event, Retried | Failed)] == [Retried, Retried, Failed]
+    assert len(started(pids)) == 3
+    assert all(_gone(pid) for pid in started(pids))
+
+
 def test_what_cannot_be_sent_to_a_process_is_named(test_set: TestSet, store: ResultStore):
     with pytest.raises(TrackerError, match="'local' cannot be sent"):
         run(TrackerSpec(name="local", create=lambda seed: Drifting(seed)), test_set, store, Processes(1))
@@ -209,10 +248,10 @@ from lockon.evaluation.running.evaluate import carry_out
 from lockon.evaluation.running.jobs import make_plan
 from lockon.evaluation.running.processes import Processes
 from lockon.evaluation.store import ResultStore
-from toy_trackers import drifting, make_test_set
+from toy_trackers import drifting, make_test_set, parallel
 if __name__ == "__main__":
     store = ResultStore(Path({results!r}))
-    plan = make_plan([drifting(pause=0.02)], [make_test_set(Path({data!r}), [8] * 12)], store)
+    plan = make_plan([{tracker}], [make_test_set(Path({data!r}), [8] * 12)], store)
     print("planned", len(plan.jobs), flush=True)
     for event in carry_out(plan, store, Processes(2)):
         print(type(event).__name__, flush=True)
@@ -223,7 +262,7 @@ if __name__ == "__main__":
 def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path: Path):
     paths = {"tests": str(Path(__file__).parent), "data": str(tmp_path / "data")}
     script = tmp_path / "driver.py"
-    script.write_text(DRIVER.format(**paths, results=str(tmp_path / "killed")))
+    script.write_text(DRIVER.format(**paths, tracker="drifting(pause=0.02)", results=str(tmp_path / "killed")))
     driver = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     assert driver.stdout is not None
     lines = iter(driver.stdout.readline, "")
@@ -241,6 +280,26 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path: Path
     undisturbed = ResultStore(tmp_path / "undisturbed")
     list(carry_out(make_plan([drifting(pause=0.02)], [test_set], undisturbed), undisturbed, Here()))
     assert boxes(ResultStore(tmp_path / "killed"), test_set) == boxes(undisturbed, test_set)
+
+
+@pytest.mark.slow
+def test_nothing_outlives_a_killed_run_whatever_trackers_do(tmp_path: Path, pids: Path):
+    paths = {
+        "tests": str(Path(__file__).parent),
+        "data": str(tmp_path / "data"),
+        "results": str(tmp_path / "results"),
+    }
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER.format(**paths, tracker=f"parallel(Path({str(pids)!r}), pause=600)"))
+    driver = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(started(pids)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    everything = {*_children(driver.pid), *started(pids)}
+    assert len(everything) >= 4
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert all(_gone(pid) for pid in everything)
 
 
 def _children(pid: int) -> list[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -92,6 +94,37 @@ class Dying(Drifting):
 
 
 @dataclass
+class Parallel(Drifting):
+    """Has processes of its own: one that computes, and one that outlives its parent unless it is ended."""
+
+    pids: Path = Path()
+
+    def start(self, image: Image, region: Region) -> Observation | None:
+        sleeper = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        sleeper.start()
+        (self.pids / str(sleeper.pid)).touch()
+        self.pool = ProcessPoolExecutor(1)
+        return super().start(image, region)
+
+    def step(self, image: Image) -> Observation:
+        assert self.pool.submit(int, image[0, 0, 0]).result() == image[0, 0, 0]
+        return super().step(image)
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+
+@dataclass
+class ParallelAndDying(Parallel):
+    """Kills its process in frame 2."""
+
+    def step(self, image: Image) -> Observation:
+        if image[0, 0, 0] == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(image)
+
+
+@dataclass
 class DriftingInStep:
     """Several of `Drifting` at once."""
 
@@ -118,6 +151,14 @@ def drifting(name: str = "drifting", pause: float = 0.0) -> TrackerSpec:
 
 def dying(marks: Path) -> TrackerSpec:
     return TrackerSpec(name="dying", create=partial(Dying, marks=marks))
+
+
+def parallel(pids: Path, pause: float = 0.0) -> TrackerSpec:
+    return TrackerSpec(name="parallel", create=partial(Parallel, pause=pause, pids=pids))
+
+
+def parallel_and_dying(pids: Path) -> TrackerSpec:
+    return TrackerSpec(name="parallel_and_dying", create=partial(ParallelAndDying, pids=pids))
 
 
 def in_step(fail: bool = False) -> TrackerSpec:

@@ -29,10 +29,10 @@ def own_tracker(reference: str, name: str | None = None) -> TrackerSpec:
     """
     place, _, function = reference.rpartition(":")
     if place.endswith(".py"):
-        place = str(user_path(place).absolute())
+        place = str(user_path(place).resolve())
     module = _factory(place, function).__module__
     file = getattr(sys.modules.get(module), "__file__", None)
-    provenance = {"factory": reference, "sha256": digest(Path(file)) if file else None}
+    provenance = {"factory": f"{place}:{function}", "sha256": digest(Path(file)) if file else None}
     return TrackerSpec(name=name or function, create=partial(_create, place, function), provenance=provenance)
 
 
@@ -62,6 +62,11 @@ def _module(place: str) -> ModuleType:
 
 
 def _module_of_file(path: Path) -> ModuleType:
+    """The file as a module; by its plain name where that is free, so that processes that it starts find it."""
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    if _is_called(path.stem, path):
+        return importlib.import_module(path.stem)
     name = f"lockon_own_{path.stem}_{abs(hash(path)):x}"
     if name in sys.modules:
         return sys.modules[name]
@@ -76,3 +81,11 @@ def _module_of_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _is_called(name: str, path: Path) -> bool:
+    """Whether `import` of a name finds this file, and no other."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None) == str(path)
+    spec = None if "." in name else importlib.util.find_spec(name)
+    return spec is not None and spec.origin == str(path)

@@ -1,10 +1,17 @@
-"""Processes of this machine, each with its share of the cores; one that dies takes no more than its own job along."""
+"""Processes of this machine, each with its share of the cores; one that dies takes no more than its own job along.
+
+A tracker may start processes of its own. A worker and all that it has started are one process group and end together:
+with the work, when the worker dies, and when the process dies that gives the jobs.
+"""
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -78,10 +85,10 @@ class Processes:
                 if not busy:
                     return
                 yield Advanced(frames=0)  # so that whoever listens can look about, too
-                for connection in wait(list(busy), timeout=POLL):
-                    assert isinstance(connection, Connection), "that is what was waited for"
-                    worker = busy[connection]
-                    yield from self._hear(worker, waiting, deaths)
+                ready = wait(list(busy), timeout=POLL)
+                for connection, worker in busy.items():
+                    if connection in ready or worker.has_died:
+                        yield from self._hear(worker, waiting, deaths)
                     if not worker.alive:
                         workers.remove(worker)
         finally:
@@ -102,7 +109,7 @@ class Processes:
         batch = worker.batch
         assert batch is not None, "only busy workers are listened to"
         try:
-            message = worker.connection.recv()
+            message = worker.hear()
         except (EOFError, OSError):
             again, events = deaths.of(batch, worker.bury())
             waiting.extendleft(again)
@@ -123,9 +130,28 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         self.batch: Batch | None = None
         self.alive = True
-        self._process: SpawnProcess = context.Process(target=_work, args=(theirs,), daemon=True)
+        # No daemon, which might start no processes of its own; so we see to its end ourselves.
+        self._process: SpawnProcess = context.Process(target=_work, args=(theirs,), daemon=False)
         self._process.start()
+        atexit.register(self.end)
         theirs.close()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it has ended; what a tracker has started may hold its connection open beyond that."""
+        return not self._process.is_alive()
+
+    def hear(self) -> _Frames | _Answer:
+        """Its next message.
+
+        Raises:
+            EOFError: it has died, and there is none.
+            OSError: likewise.
+        """
+        if self.has_died:
+            self._kill_group()  # for what it has started may keep the connection open, and silent
+        message: _Frames | _Answer = self.connection.recv()
+        return message
 
     def give(self, batch: Batch) -> None:
         """Let it do a batch."""
@@ -145,6 +171,7 @@ class _Worker:
         self.alive = False
         self.connection.close()
         self._process.join()
+        atexit.unregister(self.end)
         code = self._process.exitcode or 0
         if code == -signal.SIGKILL:
             return "the process was killed (is there enough memory?)"
@@ -155,18 +182,28 @@ class _Worker:
         )
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process and what it has started, whatever they do."""
+        atexit.unregister(self.end)
         self.connection.close()
         self._process.terminate()
         self._process.join(timeout=5)
-        if self._process.is_alive():
+        self._kill_group()
+        if self._process.is_alive():  # so early that it leads no group yet
             self._process.kill()
-            self._process.join()
+        self._process.join()
+
+    def _kill_group(self) -> None:
+        if sys.platform != "win32" and self._process.pid is not None:
+            with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, of a group of zombies
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _work(connection: Connection) -> None:
     """The life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gives the jobs
+    if sys.platform != "win32":
+        os.setpgid(0, 0)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     environment = describe_environment()
     counter = FrameCounter(lambda count: _say(connection, _Frames(count=count)))
     while True:
@@ -183,10 +220,18 @@ def _work(connection: Connection) -> None:
         _say(connection, _Answer(answer=answer, environment=environment))
 
 
+def _end_with_parent() -> None:
+    """Wait until the process that gives the jobs has died, and end all that works for it here."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "workers are started by it"
+    wait([parent.sentinel])
+    if sys.platform != "win32":
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
 def _say(connection: Connection, message: _Frames | _Answer) -> None:
     try:
         connection.send(message)
     except OSError:  # nobody is there to hear it: the process that gives the jobs has died
-        with suppress(OSError):
-            connection.close()
-        os._exit(1)
+        _end_with_parent()
