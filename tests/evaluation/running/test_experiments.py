@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from lockon.boxes import Box
 from lockon.data.testsets.base import BoxTruth, MaskTruth, RegionTruth, TestSequence
 from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.running.experiments import find_experiment, long_term, multi_start, one_pass, supervised
-from lockon.evaluation.running.following import TimedFollower
+from lockon.evaluation.running.following import Follower, RealTimeFollower, TimedFollower
 from lockon.evaluation.running.labels import label_images
 from lockon.evaluation.trackers import Observation
 from lockon.evaluation.tracks import Code
@@ -190,6 +190,21 @@ def test_objects_are_painted_together_from_where_they_begin(tmp_path: Path):
     assert third[0, :2].tolist() == [2, 2]  # no scores: the higher number
     assert third.sum() == 4
     np.testing.assert_array_equal(result.seconds, [1, 2, 2])
+
+
+def test_the_time_of_a_frame_is_that_of_the_objects_which_saw_it(tmp_path: Path):
+    sequence = labelled(tmp_path, {1: 1, 2: 1})
+    clock = iter([0, 1, 10, 12, 20, 24, 30, 38]).__next__
+    trackers = iter([Scripted(lambda frame: FAR), Scripted(lambda frame: FAR)])
+
+    @contextmanager
+    def dropping() -> Iterator[Follower]:
+        timed = TimedFollower(next(trackers), sequence, clock=clock)
+        yield RealTimeFollower(timed, fps=1, grace=0)
+
+    result = label_images(dropping, sequence)
+    # The first object is there in time for frame 2, the second, of four seconds, misses it.
+    np.testing.assert_array_equal(result.seconds, [np.nan, 1 + 4, 2])
 
 
 def test_the_higher_score_wins_a_pixel_and_the_absent_have_none(tmp_path: Path):

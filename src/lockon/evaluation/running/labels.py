@@ -36,23 +36,26 @@ def label_images(open_follower: Open, sequence: TestSequence) -> LabelImages:
     if not isinstance(truth, MaskTruth):
         raise DataError(f"sequence '{sequence.name}' is not annotated by label images.")
     patches: list[list[_Patch]] = [[] for _ in range(len(sequence))]
-    seconds = np.zeros(len(sequence))
+    seconds = np.full((len(truth.objects), len(sequence)), np.nan)
     given = {frame: _read_labels(sequence, truth, frame) for frame in set(truth.objects.values())}
     height, width = next(iter(given.values())).shape
-    for number, first in truth.objects.items():
+    for own_seconds, (number, first) in zip(seconds, truth.objects.items(), strict=True):
         start = MaskRegion.of(given[first] == number)
         if not start.pixels.size:
             raise DataError(f"'{truth.labels[first]}' has no pixel of object {number}, which begins there.")
         patches[first].append(_Patch(number, start, np.inf))  # what is given goes before what is guessed
         with open_follower() as follower:
-            seconds[first] += follower.start(first, start).seconds
+            own_seconds[first] = follower.start(first, start).seconds
             for frame in range(first + 1, len(sequence)):
                 timed = follower.step(frame)
-                seconds[frame] += timed.seconds
+                own_seconds[frame] = timed.seconds
                 patches[frame].append(_patch(number, timed, height, width))
     wanted = range(len(sequence)) if truth.required is None else truth.required
     images = {frame: label_png(_painted(patches[frame], height, width)) for frame in wanted}
-    return LabelImages(images=images, seconds=seconds)
+    # Of all objects together; NaN only where no object was looked at.
+    return LabelImages(
+        images=images, seconds=np.where(np.isnan(seconds).all(axis=0), np.nan, np.nansum(seconds, axis=0))
+    )
 
 
 def _read_labels(sequence: TestSequence, truth: MaskTruth, frame: int) -> Labels:
