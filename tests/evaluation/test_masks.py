@@ -97,6 +97,20 @@ def test_davis_counts_neither_first_nor_last_frame(tmp_path):
     assert scores.values["J&F"] == pytest.approx((scores.values["J"] + scores.values["F"]) / 2)
 
 
+def test_numbers_of_objects_are_means_over_runs(tmp_path):
+    truth, half = scene((4, 10), (20, 10)), scene((4, 5), (20, 10))
+    test_set = set_of(tmp_path / "gt" / "a", [truth] * 4, objects={1: 0, 2: 0})
+    runs = [
+        {"a": MaskTrack(labels=files(tmp_path / name / "a", [None, *found, None]))}
+        for name, found in (("0", [half, truth]), ("1", [half, half]))
+    ]
+    (scores,) = davis.assess(test_set, {"T": runs}).trackers
+    assert scores.by_object["J"] == {"a": {1: pytest.approx((0.75 + 0.5) / 2), 2: 1.0}}
+    assert scores.by_object["J recall"] == {"a": {1: pytest.approx(0.25), 2: 1.0}}
+    assert scores.by_object["J decay"] == {"a": {1: pytest.approx(-0.25), 2: 0.0}}
+    assert scores.values["J"] == pytest.approx(np.mean(list(scores.by_object["J"]["a"].values())))
+
+
 def test_davis_leaves_out_sequences_without_a_frame_that_counts(tmp_path):
     truth, half = scene((4, 10)), scene((4, 5))
     long = set_of(tmp_path / "gt" / "long", [truth] * 3, objects={1: 0})
@@ -145,10 +159,13 @@ def test_youtube_vos_scores_objects_after_their_start(tmp_path):
     (scores,) = youtube_vos.assess(test_set, {"T": [{"a": track}]}).trackers
     assert scores.values["J seen"] == pytest.approx(0.75)
     assert scores.values["J unseen"] == pytest.approx(0.5)
+    assert scores.by_object["J"] == {"a": {1: pytest.approx(0.75), 2: pytest.approx(0.5)}}
+    assert scores.by_object["F"]["a"][1] == pytest.approx(scores.values["F seen"])
     names = ("J seen", "F seen", "J unseen", "F unseen")
     assert scores.values["G"] == pytest.approx(sum(scores.values[name] for name in names) / 4)
     held_out = youtube_vos.assess(test_set, {"T": [{"a": track}]}, rules="jjval")
     assert held_out.trackers[0].values["J"] == pytest.approx(0.5)
+    assert held_out.trackers[0].by_object["J"] == {"a": {1: pytest.approx(0.5)}}
     assert [each.reason for each in held_out.exclusions] == ["object 2 has no annotated frame that counts"]
 
 
@@ -169,6 +186,8 @@ def test_secret_annotation_is_said_to_be(tmp_path):
     test_set = set_of(tmp_path / "gt" / "a", [scene((4, 10)), None, None], "youtube_vos", objects={1: 0})
     with pytest.raises(DataError, match="secret"):
         youtube_vos.assess(test_set, {"T": [{"a": MaskTrack(labels=(None, None, None))}]})
+    with pytest.raises(DataError, match="secret but for first frames; write a submission"):
+        davis.assess(test_set, {"T": [{"a": MaskTrack(labels=(None, None, None))}]})
 
 
 def test_there_are_65_training_categories():

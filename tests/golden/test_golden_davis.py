@@ -7,7 +7,8 @@ from golden_data import golden_path
 
 from lockon.data.image_reading import read_labels
 from lockon.data.testsets.base import MaskTruth, TestSequence, TestSet
-from lockon.evaluation.davis import assess, score_objects
+from lockon.evaluation.davis import assess, counted_frames
+from lockon.evaluation.label_images import compare_labels
 from lockon.evaluation.tracks import MaskTrack
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,8 @@ def test_every_frame_of_every_object(folder):
     (runs,) = results.values()
     compared = 0
     for sequence in test_set.sequences:
-        objects = score_objects(sequence.truth, runs[0][sequence.name], sequence.name)
+        counted = dict.fromkeys(sequence.truth.objects, counted_frames(sequence.truth))
+        objects = compare_labels(sequence.truth, runs[0][sequence.name], counted, sequence.name)
         numbers = expected[sequence.name]
         for index, (number, scores) in enumerate(sorted(objects.items())):
             for frame, (j, f) in enumerate(
@@ -72,6 +74,8 @@ def test_statistics_of_sequences_and_of_all(folder):
         numbers = expected[sequence.name]
         for kind, tolerance in (("J", J_TOLERANCE), ("F", F_TOLERANCE)):
             for measure, key in ((kind, "mean"), (f"{kind} recall", "recall"), (f"{kind} decay", "decay")):
+                for number, value in scores.by_object[measure][sequence.name].items():
+                    checked(value, numbers[kind][number - 1][key], tolerance, (sequence.name, number, measure))
                 mean = sum(each[key] for each in numbers[kind]) / len(numbers[kind])
                 checked(scores.by_sequence[measure][sequence.name], mean, tolerance, (sequence.name, measure))
     overall = expected.get("_global", {})

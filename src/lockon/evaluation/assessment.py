@@ -63,6 +63,8 @@ class TrackerAssessment:
     """By name of the measure, then by name of the sequence; for those measures that a sequence has."""
     by_attribute: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By name of the measure, then by attribute."""
+    by_object: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
+    """By name of the measure, then of the sequence, then number of the object; for objects that are segmented."""
     curves: Mapping[str, Curve] = field(default_factory=dict)
     runs: int = 1
     deviations: Mapping[str, float] = field(default_factory=dict)

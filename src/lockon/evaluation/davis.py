@@ -6,21 +6,19 @@ the same weight. The first and the last frame do not count, so that a sequence o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from lockon.data.testsets.base import MaskTruth, TestSet
 from lockon.errors import DataError, UnknownNameError
-from lockon.evaluation.aggregation import frames_per_second
 from lockon.evaluation.assessment import Assessment, Exclusion, Measure
 from lockon.evaluation.attributes import attribute_members
-from lockon.evaluation.label_images import ObjectScores, compare_labels, mask_truth
+from lockon.evaluation.label_images import ObjectScores, mask_truth
 from lockon.evaluation.masks import statistics
-from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, ratio
-from lockon.evaluation.selection import select_sequences
-from lockon.evaluation.tracks import MaskTrack, Results
+from lockon.evaluation.object_scores import Case, ObjectRules, ObjectValues, score_labels
+from lockon.evaluation.pooling import Summed, Values, assess_pooled, ratio
+from lockon.evaluation.selection import secret_annotation, select_sequences
+from lockon.evaluation.tracks import Results
 
 RULES = "davis"
 _STATISTICS = ("J", "J recall", "J decay", "F", "F recall", "F decay")
@@ -50,62 +48,50 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
     if (rules or RULES) != RULES:
         raise UnknownNameError("rules of DAVIS", rules or "", [RULES])
     sequences, exclusions = select_sequences(test_set, results)
-    annotated = [(sequence, mask_truth(sequence, test_set)) for sequence in sequences]
+    truths = [(sequence, mask_truth(sequence, test_set)) for sequence in sequences]
+    cases = [
+        Case(sequence, truth, dict.fromkeys(truth.objects, counted))
+        for sequence, truth in truths
+        if (counted := counted_frames(truth))
+    ]
     exclusions += [
         Exclusion(sequence=sequence.name, tracker=None, reason="no frame between the first and the last")
-        for sequence, truth in annotated
-        if not _counted(truth)
+        for sequence, truth in truths
+        if not counted_frames(truth)
     ]
-    sequences = tuple(sequence for sequence, truth in annotated if _counted(truth))
-    truths = [truth for _, truth in annotated if _counted(truth)]
-    if not sequences:
+    if not cases:
         raise DataError(
             f"no sequence of {test_set.title} has a frame between its first and its last, where DAVIS looks. "
             "Take sequences of three frames or more."
         )
-    members = attribute_members(test_set, sequences)
-    scores = []
-    for tracker, runs in results.items():
-        parts = [
-            [
-                _parts(score_objects(truth, run[sequence.name], f"the result of '{tracker}' on '{sequence.name}'"))
-                for sequence, truth in zip(sequences, truths, strict=True)
-            ]
-            for run in runs
-        ]
-        tracks = [track for run in runs for track in run.values() if isinstance(track, MaskTrack)]
-        scores.append(_scores(tracker, np.array(parts), members, frames_per_second(tracks)))
-    trackers, comparisons = assess_pooled(sequences, MEASURES, scores)
-    return Assessment(
-        test_set=test_set.name,
+    if not any(case.truth.labels[frame] for case in cases for frame in counted_frames(case.truth)):
+        raise secret_annotation(test_set, "first frames")
+    counting = [case.sequence for case in cases]
+    members = attribute_members(test_set, counting)
+    scores = [score_labels(tracker, runs, cases, _RULES, members) for tracker, runs in results.items()]
+    return assess_pooled(
+        test_set,
+        counting,
+        scores,
         protocol="davis",
         rules=RULES,
         measures=MEASURES,
-        trackers=trackers,
-        sequences={sequence.name: len(sequence) for sequence in sequences},
-        exclusions=tuple(exclusions),
-        comparisons=comparisons,
+        exclusions=exclusions,
     )
 
 
-def score_objects(truth: MaskTruth, track: object, label: str) -> dict[int, ObjectScores]:
-    """J and F of every object in the frames between the first and the last.
-
-    Raises:
-        DataError: the track does not fit the annotation.
-    """
-    return compare_labels(truth, track, dict.fromkeys(truth.objects, _counted(truth)), label)
-
-
-def _counted(truth: MaskTruth) -> range:
-    """All frames but the first and the last."""
+def counted_frames(truth: MaskTruth) -> range:
+    """The frames that count: all but the first and the last."""
     return range(1, len(truth.labels) - 1)
 
 
-def _parts(objects: Mapping[int, ObjectScores]) -> Float[np.ndarray, "parts"]:
+def _values(scores: ObjectScores) -> dict[str, float]:
+    return dict(zip(_STATISTICS, (*statistics(scores.j), *statistics(scores.f)), strict=True))
+
+
+def _parts(_: Case, objects: ObjectValues) -> Float[np.ndarray, "parts"]:
     """Sums over the objects of a sequence, and their number."""
-    values = [[*statistics(each.j), *statistics(each.f)] for each in objects.values()]
-    return np.array([*np.sum(values, axis=0), len(objects)])
+    return np.array([*np.sum([list(values.values()) for values in objects.values()], axis=0), len(objects)])
 
 
 def _measure(sums: Summed) -> Values:
@@ -113,16 +99,4 @@ def _measure(sums: Summed) -> Values:
     return {"J&F": (means["J"] + means["F"]) / 2, **means}
 
 
-def _scores(
-    tracker: str,
-    parts: Float[np.ndarray, "runs sequences parts"],
-    members: Mapping[str, Bool[np.ndarray, "sequences"]],
-    speed: float | None,
-) -> PooledScores:
-    return PooledScores(
-        tracker=tracker,
-        parts=parts,
-        measure=_measure,
-        attribute_parts={name: parts * having[:, None] for name, having in members.items()},
-        frames_per_second=speed,
-    )
+_RULES = ObjectRules(values=_values, parts=_parts, measure=_measure)

@@ -20,8 +20,8 @@ from lockon.evaluation.aggregation import frames_per_second
 from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
 from lockon.evaluation.attributes import attribute_members
 from lockon.evaluation.geometry import overlap
-from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, ratio
-from lockon.evaluation.selection import select_sequences
+from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, parts_by_attribute, ratio
+from lockon.evaluation.selection import secret_annotation, select_sequences
 from lockon.evaluation.tracks import Results, Track
 
 RULES = "oxuva"
@@ -283,10 +283,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         raise UnknownNameError("rules of OxUvA", rules or "", [RULES])
     sequences, exclusions = select_sequences(test_set, results)
     if not any((_truth(sequence, test_set).numbers > 0).any() for sequence in sequences):
-        raise DataError(
-            f"the annotation of {test_set.title} is secret but for first frames; "
-            "write a submission and send it to the benchmark's server."
-        )
+        raise secret_annotation(test_set, "first frames")
     members = attribute_members(test_set, sequences)
     scores, undecided = [], []
     for tracker, runs in results.items():
@@ -300,17 +297,15 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         tracks = [track for run in runs for track in run.values() if isinstance(track, Track)]
         undecided += [tracker] if any(track.present is None for track in tracks) else []
         scores.append(_scores(tracker, outcomes, members, frames_per_second(tracks)))
-    trackers, comparisons = assess_pooled(sequences, MEASURES, scores)
-    return Assessment(
-        test_set=test_set.name,
+    return assess_pooled(
+        test_set,
+        sequences,
+        scores,
         protocol="oxuva",
         rules=RULES,
         measures=MEASURES,
-        trackers=trackers,
-        sequences={sequence.name: len(sequence) for sequence in sequences},
         plots=(PRESENCE, OVER_TIME) if all(PRESENCE.name in each.curves for each in scores) else (OVER_TIME,),
-        exclusions=tuple(exclusions),
-        comparisons=comparisons,
+        exclusions=exclusions,
         notes=tuple(f"'{tracker}' does not say when the target is absent." for tracker in undecided),
     )
 
@@ -340,7 +335,7 @@ def _scores(
         tracker=tracker,
         parts=parts,
         measure=_measure,
-        attribute_parts={name: parts * having[:, None] for name, having in members.items()},
+        attribute_parts=parts_by_attribute(parts, members),
         curves=curves,
         frames_per_second=speed,
     )

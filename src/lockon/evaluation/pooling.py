@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from lockon.data.testsets.base import TestSequence
+from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.evaluation.aggregation import SEED
-from lockon.evaluation.assessment import Comparison, Curve, Measure, TrackerAssessment
+from lockon.evaluation.assessment import Assessment, Curve, Exclusion, Measure, Plot, TrackerAssessment
 from lockon.evaluation.statistics import compare, confidence_interval, draw_sequences
 
 Summed = Float[np.ndarray, "*sets parts"]
@@ -36,18 +36,35 @@ class PooledScores:
     deviations: Mapping[str, float] = field(default_factory=dict)
     """Over such repetitions; of runs in `parts` they are computed."""
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    by_object: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
+    """As in `TrackerAssessment`."""
     frames_per_second: float | None = None
 
 
 def assess_pooled(
-    sequences: Sequence[TestSequence], measures: Sequence[Measure], scores: Sequence[PooledScores]
-) -> tuple[tuple[TrackerAssessment, ...], tuple[Comparison, ...]]:
+    test_set: TestSet,
+    sequences: Sequence[TestSequence],
+    scores: Sequence[PooledScores],
+    *,
+    protocol: str,
+    rules: str,
+    measures: Sequence[Measure],
+    plots: Sequence[Plot] = (),
+    exclusions: Sequence[Exclusion] = (),
+    notes: Sequence[str] = (),
+) -> Assessment:
     """The numbers of all trackers, and every pair of them by the first measure.
 
     Args:
+        test_set: what was tracked.
         sequences: those that count, in the order of `parts`.
-        measures: what is reported, of all that `PooledScores.measure` gives; the first ranks the trackers.
         scores: of all trackers.
+        protocol: for the assessment, as are `rules`, `plots`, `exclusions` and `notes`.
+        rules: whose rules made the scores.
+        measures: what is reported, of all that `PooledScores.measure` gives; the first ranks the trackers.
+        plots: of the curves of the scores.
+        exclusions: what does not count.
+        notes: for readers.
     """
     draws = draw_sequences(len(sequences), np.random.default_rng(SEED)) if len(sequences) > 1 else None
     names = [measure.name for measure in measures]
@@ -60,7 +77,18 @@ def assess_pooled(
             intervals = {name: confidence_interval(drawn[name]) for name in names if np.isfinite(drawn[name]).any()}
         trackers.append(_tracker(each, names, [sequence.name for sequence in sequences], intervals))
     values = {tracker.tracker: tracker.values[names[0]] for tracker in trackers}
-    return tuple(trackers), compare(measures[0], values, resampled) if resampled else ()
+    return Assessment(
+        test_set=test_set.name,
+        protocol=protocol,
+        rules=rules,
+        measures=tuple(measures),
+        trackers=tuple(trackers),
+        sequences={sequence.name: len(sequence) for sequence in sequences},
+        plots=tuple(plots),
+        exclusions=tuple(exclusions),
+        comparisons=compare(measures[0], values, resampled) if resampled else (),
+        notes=tuple(notes),
+    )
 
 
 def _tracker(
@@ -93,6 +121,7 @@ def _tracker(
             }
             for name in names
         },
+        by_object=scores.by_object,
         curves=scores.curves,
         runs=runs,
         deviations=scores.deviations or computed,
@@ -103,6 +132,13 @@ def _tracker(
 
 def _mean_over_runs(measure: Callable[[Summed], Values], parts: Float[np.ndarray, "runs *sets parts"]) -> Values:
     return {name: np.asarray(value).mean(axis=0) for name, value in measure(parts).items()}
+
+
+def parts_by_attribute(
+    parts: Float[np.ndarray, "runs sequences parts"], members: Mapping[str, Bool[np.ndarray, "sequences"]]
+) -> dict[str, Float[np.ndarray, "runs sequences parts"]]:
+    """`PooledScores.attribute_parts` where sequences have attributes, not frames."""
+    return {name: parts * having[:, None] for name, having in members.items()}
 
 
 def ratio(

@@ -54,6 +54,19 @@ def select_sequences(
     return kept, exclusions
 
 
+def secret_annotation(test_set: TestSet, known: str) -> DataError:
+    """The error to raise where there is nothing to compare results with.
+
+    Args:
+        test_set: whose annotation is secret.
+        known: what of it is public.
+    """
+    return DataError(
+        f"the annotation of {test_set.title} is secret but for {known}; "
+        "write a submission and send it to the benchmark's server."
+    )
+
+
 def _check(test_set: TestSet, results: Results) -> None:
     repeated = [name for name, times in Counter(each.name for each in test_set.sequences).items() if times > 1]
     if repeated:

@@ -7,21 +7,21 @@ four. The annotation of the validation sets is secret: what can be scored here i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from lockon.data.testsets.base import MaskTruth, TestSequence, TestSet
 from lockon.errors import DataError, UnknownNameError
-from lockon.evaluation.aggregation import frames_per_second
 from lockon.evaluation.assessment import Assessment, Exclusion, Measure
 from lockon.evaluation.attributes import attribute_members
-from lockon.evaluation.label_images import ObjectScores, compare_labels, mask_truth
+from lockon.evaluation.label_images import ObjectScores, mask_truth
 from lockon.evaluation.masks import statistics
-from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, ratio
-from lockon.evaluation.selection import select_sequences
-from lockon.evaluation.tracks import MaskTrack, Results
+from lockon.evaluation.object_scores import Case, ObjectRules, ObjectValues, score_labels
+from lockon.evaluation.pooling import Summed, Values, assess_pooled, ratio
+from lockon.evaluation.selection import secret_annotation, select_sequences
+from lockon.evaluation.tracks import Results
 
 SEEN = frozenset(
     """
@@ -77,45 +77,39 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         raise UnknownNameError("rules of YouTube-VOS", name, RULES)
     held_out = name == "jjval"
     sequences, exclusions = select_sequences(test_set, results)
-    truths = [mask_truth(sequence, test_set) for sequence in sequences]
-    frames = [
-        scored_frames(sequence, truth, held_out=held_out) for sequence, truth in zip(sequences, truths, strict=True)
-    ]
-    if not any(counted for each in frames for counted in each.values()):
-        raise DataError(
-            f"the annotation of {test_set.title} is secret but for the starts of objects; "
-            "write a submission and send it to the benchmark's server."
-        )
-    exclusions += [
-        Exclusion(sequence=sequence.name, tracker=None, reason=f"object {number} has no annotated frame that counts")
-        for sequence, each in zip(sequences, frames, strict=True)
-        for number, counted in each.items()
-        if not counted
-    ]
+    truths = [(sequence, mask_truth(sequence, test_set)) for sequence in sequences]
+    cases = [Case(*each, scored_frames(*each, held_out=held_out)) for each in truths]
+    exclusions += _never_scored(cases, test_set)
     members = attribute_members(test_set, sequences)
-    scores = []
-    for tracker, runs in results.items():
-        parts = [
-            [
-                _parts(sequence, truth, run[sequence.name], counted, tracker, held_out=held_out)
-                for sequence, truth, counted in zip(sequences, truths, frames, strict=True)
-            ]
-            for run in runs
-        ]
-        tracks = [track for run in runs for track in run.values() if isinstance(track, MaskTrack)]
-        scores.append(_scores(tracker, np.array(parts), members, frames_per_second(tracks), held_out=held_out))
-    trackers, comparisons = assess_pooled(sequences, RULES[name], scores)
-    return Assessment(
-        test_set=test_set.name,
+    scores = [score_labels(tracker, runs, cases, _RULES[name], members) for tracker, runs in results.items()]
+    return assess_pooled(
+        test_set,
+        sequences,
+        scores,
         protocol="youtube_vos",
         rules=name,
         measures=RULES[name],
-        trackers=trackers,
-        sequences={sequence.name: len(sequence) for sequence in sequences},
-        exclusions=tuple(exclusions),
-        comparisons=comparisons,
+        exclusions=exclusions,
         notes=("The server's code is not public; the last annotated frame counts here.",) if not held_out else (),
     )
+
+
+def _never_scored(cases: Sequence[Case], test_set: TestSet) -> list[Exclusion]:
+    """The objects without a frame that counts.
+
+    Raises:
+        DataError: no object has any.
+    """
+    if not any(counted for case in cases for counted in case.frames.values()):
+        raise secret_annotation(test_set, "the starts of objects")
+    return [
+        Exclusion(
+            sequence=case.sequence.name, tracker=None, reason=f"object {number} has no annotated frame that counts"
+        )
+        for case in cases
+        for number, counted in case.frames.items()
+        if not counted
+    ]
 
 
 def scored_frames(sequence: TestSequence, truth: MaskTruth, *, held_out: bool) -> dict[int, list[int]]:
@@ -146,36 +140,35 @@ def _frame_number(truth: MaskTruth, frame: int) -> int:
     return int(path.stem) if path is not None and path.stem.isdecimal() else frame
 
 
-def _parts(
-    sequence: TestSequence,
-    truth: MaskTruth,
-    track: object,
-    frames: Mapping[int, list[int]],
-    tracker: str,
-    *,
-    held_out: bool,
-) -> Float[np.ndarray, "parts"]:
-    counted = {number: each for number, each in frames.items() if each}
-    label = f"the result of '{tracker}' on '{sequence.name}'"
-    scores = compare_labels(truth, track, counted, label, contours=not held_out)
-    if held_out:
-        values = [statistics(each.j) for each in scores.values()]
-        return np.array([*np.sum(values, axis=0), len(scores)]) if scores else np.zeros(4)
-    return np.concatenate([_sums(sequence, truth, scores, seen=seen) for seen in (True, False)])
+def _j_and_f(scores: ObjectScores) -> dict[str, float]:
+    return {"J": float(scores.j.mean()), "F": float(scores.f.mean())}
 
 
-def _sums(
-    sequence: TestSequence, truth: MaskTruth, scores: Mapping[int, ObjectScores], *, seen: bool
-) -> Float[np.ndarray, "parts"]:
-    """J, F and number of the objects of training categories, or of the others."""
-    unknown = next((number for number in scores if number not in truth.categories), None)
+def _j_statistics(scores: ObjectScores) -> dict[str, float]:
+    return dict(zip([measure.name for measure in J_MEASURES], statistics(scores.j), strict=True))
+
+
+def _by_novelty(case: Case, objects: ObjectValues) -> Float[np.ndarray, "parts"]:
+    """J, F and number of the objects of training categories, then of the others."""
+    categories = case.truth.categories
+    unknown = next((number for number in objects if number not in categories), None)
     if unknown is not None:
         raise DataError(
-            f"object {unknown} of '{sequence.name}' has no category, so whether it is one of the training set is not "
-            "known. Add its category to meta.json, or take the rules 'jjval'."
+            f"object {unknown} of '{case.sequence.name}' has no category, so whether it is one of the training set "
+            "is not known. Add its category to meta.json, or take the rules 'jjval'."
         )
-    chosen = [each for number, each in scores.items() if (truth.categories[number] in SEEN) is seen]
-    return np.array([sum(each.j.mean() for each in chosen), sum(each.f.mean() for each in chosen), len(chosen)])
+    sums = np.zeros((2, 3))
+    for number, values in objects.items():
+        sums[0 if categories[number] in SEEN else 1] += values["J"], values["F"], 1
+    return sums.ravel()
+
+
+def _all_together(_: Case, objects: ObjectValues) -> Float[np.ndarray, "parts"]:
+    """Sums over the objects, and their number."""
+    sums = np.zeros(len(J_MEASURES) + 1)
+    for values in objects.values():
+        sums += *values.values(), 1
+    return sums
 
 
 def _measure_g(sums: Summed) -> Values:
@@ -192,18 +185,7 @@ def _measure_j(sums: Summed) -> Values:
     return {each.name: ratio(sums[..., index], sums[..., -1]) for index, each in enumerate(J_MEASURES)}
 
 
-def _scores(
-    tracker: str,
-    parts: Float[np.ndarray, "runs sequences parts"],
-    members: Mapping[str, Bool[np.ndarray, "sequences"]],
-    speed: float | None,
-    *,
-    held_out: bool,
-) -> PooledScores:
-    return PooledScores(
-        tracker=tracker,
-        parts=parts,
-        measure=_measure_j if held_out else _measure_g,
-        attribute_parts={name: parts * having[:, None] for name, having in members.items()},
-        frames_per_second=speed,
-    )
+_RULES = {
+    "youtube_vos": ObjectRules(values=_j_and_f, parts=_by_novelty, measure=_measure_g),
+    "jjval": ObjectRules(values=_j_statistics, parts=_all_together, measure=_measure_j, contours=False),
+}

@@ -75,6 +75,30 @@ def test_davis_that_does_not_fit_together_is_excluded(tmp_path):
     assert "has 2 images, which are not those of the 3 masks" in excluded["short"]
 
 
+def make_test_dev(root):
+    write(make_davis(root, numbers=((1, 2), (1,), (1,))) / "ImageSets" / "2017" / "test-dev.txt", "cat\n")
+    for frame in (1, 2):
+        (root / "Annotations" / "480p" / "cat" / f"{frame:05d}.png").unlink()
+    return root
+
+
+def test_of_test_dev_only_first_masks_are_public(tmp_path):
+    davis = open_test_set("davis2017_test_dev", make_test_dev(tmp_path))
+    (cat,) = davis.sequences
+    assert (davis.title, davis.protocol, len(cat)) == ("DAVIS 2017 test-dev", "davis", 3)
+    assert dict(cat.truth.objects) == {1: 0, 2: 0}
+    assert [path and path.name for path in cat.truth.labels] == ["00000.png", None, None]
+    labels(tmp_path / "Annotations" / "480p" / "cat" / "00007.png", 1)
+    with pytest.raises(DataError, match="which are not those of the 2 masks"):
+        open_test_set("davis2017_test_dev", tmp_path)
+
+
+def test_the_length_of_test_dev_is_that_of_its_images(tmp_path):
+    (make_test_dev(tmp_path) / "JPEGImages").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="which alone say how long the sequence is"):
+        open_test_set("davis2017_test_dev", tmp_path)
+
+
 META = {
     "videos": {
         "aa": {

@@ -9,6 +9,7 @@ from made_assessments import assessment, tracker
 from lockon.boxes import Box
 from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet
 from lockon.errors import OutputError
+from lockon.evaluation.assessment import Assessment, Measure, TrackerAssessment
 from lockon.evaluation.reports import Assessed, stored_origin, write_report
 from lockon.evaluation.reports.exports import plain, write_exports
 from lockon.evaluation.store import Making, ResultKey, ResultStore
@@ -60,6 +61,67 @@ def test_every_number_is_written_in_full_precision(tmp_path):
     assert (pair["tracker"], pair["other"], float(pair["probability"])) == ("lockon_s", "csrt", 0.975)
     (exclusion,) = rows(tmp_path / "exclusions.csv")
     assert (exclusion["sequence"], exclusion["tracker"]) == ("Dog", "kcf")
+
+
+def segmented(name):
+    objects = {
+        "J": {"dogs": {1: 0.75, 2: 0.12345}, "cat": {1: 1.0}},
+        "F": {"dogs": {1: 0.5, 2: 0.25}, "cat": {1: 0.9996}},
+    }
+    values = {
+        "J&F": 0.6,
+        "J": 0.62449,
+        "J recall": 2 / 3,
+        "J decay": math.nan,
+        "F": 0.5832,
+        "F recall": 0.5,
+        "F decay": -0.01,
+    }
+    return TrackerAssessment(tracker=name, values=values, by_object=objects)
+
+
+def masks(rules, *names):
+    measures = (Measure(name="J&F", unit="share"),)
+    sequences = {"dogs": 50, "cat": 40}
+    return Assessment(
+        test_set="davis2017", protocol="davis", rules=rules, measures=measures, sequences=sequences,
+        trackers=tuple(segmented(name) for name in names),
+    )  # fmt: skip
+
+
+def test_objects_are_written_as_the_toolkit_of_davis_does(tmp_path):
+    paths = write_exports([masks("davis", "mine", "a/b")], {}, tmp_path)
+    place = tmp_path / "official" / "davis2017" / "mine"
+    assert {place / "global_results-val.csv", place / "per-sequence_results-val.csv"} < set(paths)
+    assert (place / "global_results-val.csv").read_text() == (
+        "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n0.600,0.624,0.667,,0.583,0.500,-0.010\n"
+    )
+    assert (place / "per-sequence_results-val.csv").read_text() == (
+        "Sequence,J-Mean,F-Mean\ndogs_1,0.750,0.500\ndogs_2,0.123,0.250\ncat_1,1.000,1.000\n"
+    )
+    assert (tmp_path / "official" / "davis2017" / "a%2Fb" / "global_results-val.csv").is_file()
+    objects = {
+        (row["tracker"], row["sequence"], row["object"], row["measure"]): row
+        for row in rows(tmp_path / "objects.csv")
+    }
+    assert len(objects) == 12
+    assert objects["mine", "dogs", "2", "J"]["value"] == "0.12345"
+
+
+def test_objects_of_held_out_videos_are_written_as_pytracking_does(tmp_path):
+    write_exports([masks("jjval", "mine")], {}, tmp_path)
+    place = tmp_path / "official" / "davis2017" / "mine"
+    assert (place / "jjval_global_results.csv").read_text() == "J-Mean,J-Recall,J-Decay\n0.624,0.667,\n"
+    assert (place / "jjval_per-sequence_results.csv").read_text().splitlines()[:2] == [
+        "Sequence,J-Mean",
+        "dogs_1,0.750",
+    ]
+
+
+def test_nothing_official_is_made_up(tmp_path):
+    write_exports([masks("youtube_vos", "mine")], {}, tmp_path)
+    assert not (tmp_path / "official").exists()
+    assert len(rows(tmp_path / "objects.csv")) == 6
 
 
 def test_json_holds_everything_and_is_json(tmp_path):

@@ -1,15 +1,18 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_assessments import AUC, FAILURES, HOSTILE, assessment, tracker
 
+from lockon.evaluation.assessment import Measure, TrackerAssessment
 from lockon.evaluation.reports.numbers import in_legend, marks, ranked, shown
 from lockon.evaluation.reports.tables import (
     attribute_table,
     comparison_table,
     exclusion_table,
+    object_table,
     overview_table,
     ranking,
     rules_tables,
@@ -153,6 +156,14 @@ def test_rules_stand_side_by_side_for_measures_that_several_have():
     assert rules_tables([assessment()]) == ()
 
 
+def test_what_rules_call_alike_and_mean_otherwise_is_said():
+    other, third = (
+        replace(assessment(), rules=rules, measures=(Measure(name="AUC", meaning="an area"),)) for rules in ("a", "b")
+    )
+    (table,) = rules_tables([assessment(), other, third])
+    assert table.notes == ("pytracking: mean of the success curve", "a, b: an area")
+
+
 def test_probabilities_are_shown_in_both_directions_and_never_certain():
     table = comparison_table(assessment())
     assert texts(table) == [
@@ -205,3 +216,24 @@ def test_any_name_gives_one_markdown_row_with_as_many_cells(name):
     text = as_markdown(overview_table(assessment(tracker(name, 50.0), tracker("kcf", 20.0))))
     rows = [line for line in text.split("\n") if line.startswith("|")]
     assert [row.replace(r"\\", "").replace(r"\|", "").count("|") for row in rows] == [5, 5, 5, 5]
+
+
+def test_objects_have_a_row_each_and_the_best_is_marked():
+    def segmented(name, j):
+        return TrackerAssessment(
+            tracker=name,
+            values={"J&F": j},
+            by_object={"J": {"dog": {1: j, 3: 0.5}}, "J decay": {"dog": {1: 0, 3: 0}}},
+        )
+
+    shown = assessment(
+        segmented("worse", 0.25), segmented("better", 0.75), measures=(Measure(name="J&F", unit="share"),)
+    )
+    table = object_table(shown)
+    assert table.columns == ("Sequence, object", "better: J", "worse: J")
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["dog, 1", "0.750", "0.250"],
+        ["dog, 3", "0.500", "0.500"],
+    ]
+    assert table.rows[0][1].mark == "best"
+    assert object_table(assessment()) is None

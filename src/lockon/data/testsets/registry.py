@@ -8,7 +8,7 @@ from typing import Any
 
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.benchmark import Benchmark
-from lockon.data.testsets.davis import DAVIS2016, DAVIS2017
+from lockon.data.testsets.davis import DAVIS2016, DAVIS2017, DAVIS2017_TEST_DEV
 from lockon.data.testsets.folder import FOLDER
 from lockon.data.testsets.got10k import GOT10K_TEST, GOT10K_VAL
 from lockon.data.testsets.lasot import LASOT, LASOT_EXT
@@ -39,6 +39,7 @@ _BENCHMARKS = (
     OXUVA_TEST,
     DAVIS2016,
     DAVIS2017,
+    DAVIS2017_TEST_DEV,
     YOUTUBE_VOS2018,
     YOUTUBE_VOS2019,
     FOLDER,

@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet
 from lockon.errors import DataError
 from lockon.evaluation.geometry import Boxes
+from lockon.evaluation.selection import secret_annotation
 from lockon.evaluation.tracks import Track
 
 
@@ -86,10 +87,7 @@ def box_truth(test_set: TestSet, sequence: TestSequence) -> BoxTruth:
             f"assess it by the protocol '{test_set.protocol}'."
         )
     if len(truth.boxes) == 1 < len(sequence):
-        raise DataError(
-            f"the annotation of {test_set.title} is secret but for first frames; "
-            "write a submission and send it to the benchmark's server."
-        )
+        raise secret_annotation(test_set, "first frames")
     if truth.visible is not None and len(truth.visible) != len(truth.boxes):
         raise DataError(
             f"'{sequence.name}' of {test_set.title} has {len(truth.boxes)} annotated boxes and "

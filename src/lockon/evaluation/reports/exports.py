@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from lockon.evaluation.assessment import Assessment
+from lockon.evaluation.reports.csv_files import Row, write_csv
+from lockon.evaluation.reports.official import write_official
 from lockon.files import replacing
-
-Row = tuple[str | int | float | None, ...]
 
 _WHICH = ("test_set", "protocol", "rules", "tracker")
 
 
 def write_exports(assessments: Sequence[Assessment], origin: dict[str, str], folder: Path) -> list[Path]:
-    """Write `report.json`, and `values`, `sequences`, `attributes`, `curves`, `comparisons` and `exclusions` as CSV.
+    """Write `report.json`, and the values of trackers, their parts, curves, comparisons and exclusions as CSV.
+
+    What toolkits write of segmented objects is written as they do, in `official/TEST SET/TRACKER`.
 
     Args:
         assessments: what to write.
@@ -35,6 +36,7 @@ def write_exports(assessments: Sequence[Assessment], origin: dict[str, str], fol
         "values": ((*_WHICH, "measure", "unit", "value", "deviation", "low", "high", "runs"), _values(assessments)),
         "sequences": ((*_WHICH, "sequence", "frames", "measure", "value"), _by_sequence(assessments)),
         "attributes": ((*_WHICH, "attribute", "measure", "value"), _by_attribute(assessments)),
+        "objects": ((*_WHICH, "sequence", "object", "measure", "value"), _by_object(assessments)),
         "curves": ((*_WHICH, "plot", "x", "y"), _curves(assessments)),
         "comparisons": (
             (*_WHICH, "other", "measure", "difference", "low", "high", "probability"),
@@ -45,10 +47,9 @@ def write_exports(assessments: Sequence[Assessment], origin: dict[str, str], fol
     paths = []
     for name, (header, rows) in tables.items():
         paths.append(folder / f"{name}.csv")
-        with replacing(paths[-1]) as part, part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
+        write_csv(paths[-1], header, rows)
+    for assessment in assessments:
+        paths += write_official(assessment, folder / "official")
     paths.append(folder / "report.json")
     record = {"report": origin, "assessments": [plain(assessment) for assessment in assessments]}
     with replacing(paths[-1]) as part:
@@ -101,6 +102,15 @@ def _by_attribute(assessments: Sequence[Assessment]) -> Iterator[Row]:
             for measure, values in tracker.by_attribute.items():
                 for name, value in values.items():
                     yield (*_of(assessment), tracker.tracker, name, measure, value)
+
+
+def _by_object(assessments: Sequence[Assessment]) -> Iterator[Row]:
+    for assessment in assessments:
+        for tracker in assessment.trackers:
+            for measure, sequences in tracker.by_object.items():
+                for name, objects in sequences.items():
+                    for number, value in objects.items():
+                        yield (*_of(assessment), tracker.tracker, name, number, measure, value)
 
 
 def _curves(assessments: Sequence[Assessment]) -> Iterator[Row]:

@@ -15,6 +15,8 @@ _BESIDE = ("presence", MEANS_OVER_SETTINGS)
 """Protocols that are assessed beside the one that a test set is for."""
 _CERTAINTY = 0.001
 """Probabilities nearer to 0 or 1 are not told apart."""
+OBJECT_MEASURES = (Measure(name="J", unit="share"), Measure(name="F", unit="share"))
+"""What is shown of segmented objects."""
 FPS = Measure(name="FPS", unit="fps", meaning="frames per second of the tracker alone")
 
 
@@ -122,6 +124,32 @@ def sequence_table(assessment: Assessment, measure: Measure) -> Table | None:
     )
 
 
+def object_table(assessment: Assessment) -> Table | None:
+    """J and F of every object, columns for each tracker; None where no objects are segmented."""
+    trackers = ranking(assessment)
+    measures = [measure for measure in OBJECT_MEASURES if any(measure.name in one.by_object for one in trackers)]
+    if not measures:
+        return None
+    held = [(one, measure) for one in trackers for measure in measures]
+    names = [
+        (name, number) for name, objects in trackers[0].by_object[measures[0].name].items() for number in objects
+    ]
+    rows = []
+    for name, number in names:
+        cells = {
+            measure: _cells([one.by_object[measure.name][name][number] for one in trackers], measure)
+            for measure in measures
+        }
+        ordered = [cells[measure][place] for place in range(len(trackers)) for measure in measures]
+        rows.append((Cell(text=f"{name}, {number}"), *ordered))
+    return Table(
+        name="objects",
+        title=" and ".join(measure.name for measure in measures) + " by object",
+        columns=("Sequence, object", *(f"{one.tracker}: {measure.name}" for one, measure in held)),
+        rows=tuple(rows),
+    )
+
+
 def rules_tables(assessments: Sequence[Assessment]) -> tuple[Table, ...]:
     """The same results under several sets of rules: a table per measure that more than one of them has."""
     holders: dict[tuple[str, str], list[Assessment]] = {}
@@ -133,9 +161,10 @@ def rules_tables(assessments: Sequence[Assessment]) -> tuple[Table, ...]:
 
 def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:
     trackers = [tracker.tracker for tracker in ranking(assessments[0])]
-    columns = []
+    columns, meanings = [], {}
     for assessment in assessments:
         measure = next(measure for measure in assessment.measures if measure.name == name)
+        meanings[assessment.rules] = measure.meaning
         values = {tracker.tracker: tracker.values.get(name) for tracker in assessment.trackers}
         columns.append(_cells([values.get(tracker) for tracker in trackers], measure))
     return Table(
@@ -143,7 +172,7 @@ def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:
         title=f"{name} of the same results under each set of rules",
         columns=("Tracker", *(assessment.rules for assessment in assessments)),
         rows=_rows(trackers, columns),
-        notes=_sequence_counts(assessments),
+        notes=(*_sequence_counts(assessments), *_unlike(meanings)),
     )
 
 
@@ -152,6 +181,14 @@ def _sequence_counts(assessments: Sequence[Assessment]) -> tuple[str, ...]:
     if len(set(counts.values())) == 1:
         return ()
     return (f"Over unequal numbers of sequences: {', '.join(f'{rules} {count}' for rules, count in counts.items())}",)
+
+
+def _unlike(meanings: Mapping[str, str]) -> tuple[str, ...]:
+    """What rules mean, where they call different things by the same name."""
+    holders: dict[str, list[str]] = {}
+    for rules, meaning in meanings.items():
+        holders.setdefault(meaning, []).append(rules)
+    return tuple(f"{', '.join(rules)}: {meaning}" for meaning, rules in holders.items()) if len(holders) > 1 else ()
 
 
 def comparison_table(assessment: Assessment) -> Table | None:

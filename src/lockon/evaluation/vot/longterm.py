@@ -19,7 +19,7 @@ from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.aggregation import frames_per_second
 from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
 from lockon.evaluation.attributes import attribute_members
-from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, ratio
+from lockon.evaluation.pooling import PooledScores, Summed, Values, assess_pooled, parts_by_attribute, ratio
 from lockon.evaluation.precision_recall import PRECISION_RECALL, f_score
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Code, RegionTrack, Results, Track
@@ -171,17 +171,15 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         ]
         tracks = [track for run in runs for track in run.values() if isinstance(track, Track | RegionTrack)]
         scores.append(_scores(tracker, chosen, judged, members, frames_per_second(tracks)))
-    trackers, comparisons = assess_pooled(sequences, MEASURES, scores)
-    return Assessment(
-        test_set=test_set.name,
+    return assess_pooled(
+        test_set,
+        sequences,
+        scores,
         protocol="vot_longterm",
         rules=chosen.name,
         measures=MEASURES,
-        trackers=trackers,
-        sequences={sequence.name: len(sequence) for sequence in sequences},
         plots=(PRECISION_RECALL, F_OVER_THRESHOLDS),
-        exclusions=tuple(exclusions),
-        comparisons=comparisons,
+        exclusions=exclusions,
         notes=(f"Rules '{chosen.name}': {chosen.summary}.", *([UNBOUNDED] if None in sizes else [])),
     )
 
@@ -272,7 +270,7 @@ def _scores(
         tracker=tracker,
         parts=parts,
         measure=measure,
-        attribute_parts={name: parts * having[:, None] for name, having in members.items()},
+        attribute_parts=parts_by_attribute(parts, members),
         curves={
             plot.name: Curve(x=x, y=y, score=float(f[best]), marked=(float(x[best]), float(y[best])))
             for plot, (x, y) in lines.items()

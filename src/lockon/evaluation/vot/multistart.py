@@ -140,17 +140,15 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         ]
         speed = frames_per_second([track for run in tracks for each in run for _, _, track in each])
         scores.append(_scores(tracker, np.array(parts), speed))
-    trackers, comparisons = assess_pooled(sequences, MEASURES, scores)
-    return Assessment(
-        test_set=test_set.name,
+    return assess_pooled(
+        test_set,
+        sequences,
+        scores,
         protocol="vot_multistart",
         rules=RULES,
         measures=MEASURES,
-        trackers=trackers,
-        sequences={sequence.name: len(sequence) for sequence in sequences},
         plots=(replace(EXPECTED_OVERLAP, band=(LOW, HIGH)),),
-        exclusions=tuple(exclusions),
-        comparisons=comparisons,
+        exclusions=exclusions,
         notes=(f"EAO is the mean over lengths {LOW} to {HIGH}.", *([UNBOUNDED] if None in sizes else [])),
     )
 

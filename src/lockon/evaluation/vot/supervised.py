@@ -71,17 +71,15 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         ]
         speed = frames_per_second([track for each in tracks for track in each])
         scores.append(_scores(tracker, chosen, interval, truths, repetitions, speed))
-    trackers, comparisons = assess_pooled(sequences, chosen.measures, scores)
-    return Assessment(
-        test_set=test_set.name,
+    return assess_pooled(
+        test_set,
+        sequences,
+        scores,
         protocol="vot_supervised",
         rules=chosen.name,
         measures=chosen.measures,
-        trackers=trackers,
-        sequences={sequence.name: len(sequence) for sequence in sequences},
         plots=(replace(EXPECTED_OVERLAP, band=(interval.low, interval.high)),),
-        exclusions=tuple(exclusions),
-        comparisons=comparisons,
+        exclusions=exclusions,
         notes=(
             f"Rules '{chosen.name}': {chosen.summary}.",
             f"EAO is the mean over lengths {interval.low} to {interval.high}"

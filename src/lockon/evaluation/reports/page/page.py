@@ -21,6 +21,7 @@ from lockon.evaluation.reports.tables import (
     comparison_table,
     exclusion_table,
     kind,
+    object_table,
     overview_table,
     rules_tables,
     sequence_table,
@@ -116,7 +117,7 @@ def _under_rules(part: Part, assessment: Assessment, styles: Mapping[str, Style]
     named, place = tracker_cell(styles), anchor("rules", part.title, kind(assessment))
     overview, comparisons = overview_table(assessment), comparison_table(assessment)
     attributes = attribute_table(assessment, part.attributes)
-    sequences = sequence_table(assessment, assessment.measures[0])
+    sequences, objects = sequence_table(assessment, assessment.measures[0]), object_table(assessment)
     drawn = part.plots.get(kind(assessment), ())
     plots = "".join(plot_html(svg, title, wide=name in _WIDE_PLOTS) for name, title, svg in drawn)
     return "".join(
@@ -127,6 +128,7 @@ def _under_rules(part: Part, assessment: Assessment, styles: Mapping[str, Style]
             f'<div class="plots">{plots}</div>\n',
             card(attributes.title, table_html(attributes, named)) if attributes else "",
             _by_sequence(sequences, part) if sequences else "",
+            _by_name(objects) if objects else "",
             _excluded(assessment),
             card("Notes", bullets(assessment.notes)) if assessment.notes else "",
             "</div>\n",
@@ -149,6 +151,10 @@ def _excluded(assessment: Assessment) -> str:
     table = exclusion_table(assessment)
     if table is None:
         return card("What does not count", '<p class="facts">Nothing was left out.</p>')
+    return _by_name(table)
+
+
+def _by_name(table: Table) -> str:
     return filtered_by_name(table.title, table_html(table, lambda cell: escape(cell.text)))
 
 
