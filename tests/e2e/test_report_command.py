@@ -184,6 +184,11 @@ def test_what_the_server_of_got10k_said_is_reported(lockon, secret, tmp_path, fo
     assert Path("report/plots/got10k_test/got10k/success_plot.svg").is_file()
     with Path("report/curves.csv").open(newline="") as file:
         assert {row["tracker"] for row in csv.DictReader(file)} == {"ATOM", "DiMP"}
+    assert "has no effect" not in outcome.out
+    said = ("report", "results", "--on", f"got10k_test={secret}", "--import", imports[0])
+    outcome = lockon(*said, "--rules", "otb", "--over-settings")
+    assert "--rules has no effect on what the server said." in outcome.out
+    assert "--over-settings has no effect on what the server said." in outcome.out
     outcome = lockon("report", "results", "--on", f"got10k_test={secret}", "--import", imports[0], imports[0])
     assert outcome.status == 2
     assert "several results of 'ATOM'" in outcome.err

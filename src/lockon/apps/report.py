@@ -22,7 +22,7 @@ from lockon.evaluation.assessment import Assessment, Exclusion, TrackerAssessmen
 from lockon.evaluation.cumulative import assess_models
 from lockon.evaluation.formats import FORMATS, read_results
 from lockon.evaluation.formats.got10k_server import GOT10K_SERVER, assess_by_server, read_server_report
-from lockon.evaluation.protocols import PROTOCOLS, assess, assess_under_all_rules
+from lockon.evaluation.protocols import PROTOCOLS, RULES, assess, assess_under_all_rules
 from lockon.evaluation.reports import (
     Assessed,
     Origin,
@@ -41,9 +41,8 @@ from lockon.files import user_path
 
 ALL_RULES = "all"
 ONE_PASS = "one_pass"
-"""The protocol that knows several sets of rules."""
 PRESENCE = "presence"
-"""What else is asked of results of that protocol: whether trackers know that they have the target."""
+"""What else is asked of results of the protocol `ONE_PASS`: whether trackers know that they have the target."""
 _FEW = 5
 """Exclusions that are printed; the report lists all."""
 _Found = TypeVar("_Found")
@@ -62,7 +61,8 @@ class Report:
     on: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="NAME=FOLDER")] = ()
     """Test sets, each with the folder in which it lies; see `lockon data list`."""
     rules: str | None = None
-    """Whose rules make the numbers, such as pytracking, otb or lasot; "all" shows all of them side by side."""
+    """Whose rules make the numbers, such as pytracking, otb or lasot (docs/reports.md has all, with options); "all"
+    shows those of the protocol side by side."""
     trackers: Annotated[tuple[str, ...], arg(metavar="TRACKER")] = ()
     """Which trackers to compare; without it, all that have results."""
     imports: Annotated[
@@ -144,16 +144,21 @@ class Report:
                 origins.append(Origin(tracker=name, made="imported", facts=(f"report of the server: {one.folder}",)))
         chosen = _chosen(trackers, self.trackers, (), test_set)
         others = [*store.trackers(test_set.name), *(one.name for one in imports if one not in reports)]
+        left_out = [
+            f"'{name}' is left out, as there is no report of the server on it; see `lockon results submit`."
+            for name in others
+            if name not in trackers and (not self.trackers or name in self.trackers)
+        ]
+        given = {"--rules": self.rules is not None, "--over-settings": self.over_settings}
+        without_effect = [
+            f"{option} has no effect on what the server said." for option, is_given in given.items() if is_given
+        ]
         return Assessed(
             test_set=test_set,
             results={},
             assessments=(assess_by_server(test_set, chosen),),
             origins=tuple(one for one in origins if one.tracker in chosen),
-            remarks=tuple(
-                f"'{name}' is left out, as there is no report of the server on it; see `lockon results submit`."
-                for name in others
-                if name not in trackers and (not self.trackers or name in self.trackers)
-            ),
+            remarks=(*left_out, *without_effect),
         )
 
 
@@ -241,7 +246,7 @@ def _chosen(
 
 def _assessments(test_set: TestSet, results: Results, rules: str | None) -> tuple[list[Assessment], list[str]]:
     """What the protocol makes of the results under the rules asked for, and why others reject them."""
-    if rules == ALL_RULES and test_set.protocol == ONE_PASS:
+    if rules == ALL_RULES and test_set.protocol in RULES:
         outcomes: Mapping[str, Assessment | DataError] = assess_under_all_rules(test_set, results)
     else:
         outcomes = {"": assess(test_set, results, rules=None if rules == ALL_RULES else rules)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from lockon.data.testsets.base import TestSet
@@ -39,6 +39,15 @@ PROTOCOLS: Mapping[str, Assess] = {
 }
 
 
+RULES: Mapping[str, Collection[str]] = {
+    "one_pass": one_pass.RULE_SETS,
+    "vot_supervised": supervised.RULES,
+    "vot_longterm": longterm.RULES,
+    "youtube_vos": youtube_vos.RULES,
+}
+"""Names of the rule sets of protocols that have several."""
+
+
 def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> Assessment:
     """Assess results by the protocol of the test set.
 
@@ -54,11 +63,11 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
 
 
 def assess_under_all_rules(test_set: TestSet, results: Results) -> dict[str, Assessment | DataError]:
-    """One-pass evaluation under every rule set side by side; the error says why one rejects the results."""
+    """Results under every rule set that the protocol of the test set has; an error says why one rejects them."""
     outcomes: dict[str, Assessment | DataError] = {}
-    for rules in one_pass.RULE_SETS:
+    for rules in RULES[test_set.protocol]:
         try:
-            outcomes[rules] = one_pass.assess(test_set, results, rules=rules)
+            outcomes[rules] = PROTOCOLS[test_set.protocol](test_set, results, rules=rules)
         except DataError as error:
             outcomes[rules] = error
     return outcomes

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +205,50 @@ def test_pooled_precision_and_recall_by_hand():
     np.testing.assert_allclose(curve.recall, [0, 1 / 3, 1 / 3, 1.5 / 3])
     assert curve.f[curve.best] == pytest.approx(0.5)
     assert curve.thresholds.tolist() == [1, 0.9, 0.4, -np.inf]
+
+
+def test_of_every_sequence_each_third_frame_is_in_the_pool():
+    def case(*rows):
+        return one_pass.Case(truth=still(4), track=Track(boxes=boxes(*rows), scores=np.array([1, 0.9, 0.8, 0.7])))
+
+    # Frames 0 and 3 of both: hit, hit; hit, lost.
+    curve = pool([case(BOX, LOST, LOST, BOX), case(BOX, BOX, BOX, LOST)], every=3)
+    np.testing.assert_allclose(curve.precision, [1, 1, 1, 1, 3 / 4])
+    np.testing.assert_allclose(curve.recall, [0, 1 / 4, 2 / 4, 3 / 4, 3 / 4])
+
+
+def test_pytrackings_options():
+    half = run({"easy": np.concatenate([still(2), still(2, HALF)]), "hard": still(4)})
+    scored = {name: Track(boxes=each.boxes, scores=np.array([1, 0.9, 0.8, 0.7])) for name, each in half.items()}
+    chosen = "pytracking:plot_bin_gap=0.01,anno_period=3"
+    assessment = assess({"x": [scored]}, rules=chosen)
+    (tracker,) = assessment.trackers
+    assert (assessment.rules, "over 101 thresholds" in assessment.measures[0].meaning) == (chosen, True)
+    # Overlaps are 1 (above 100 of 101 thresholds) or 1/2 (above 50 of them), and 1/2 is not above 1/2.
+    assert tracker.by_sequence["AUC"] == pytest.approx({"easy": 100 * 75 / 101, "hard": 100 * 100 / 101})
+    assert (tracker.by_sequence["OP50"]["easy"], tracker.by_sequence["OP75"]["easy"]) == (50, 50)
+    assert len(tracker.curves["success_plot"].x) == 101
+    # Frames 0 and 3: three hits and one half.
+    assert tracker.values["F"] == pytest.approx(7 / 8)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            "pytracking:bin_gap=0.01",
+            "unknown option of the rules 'pytracking' 'bin_gap'. Did you mean 'plot_bin_gap'",
+        ),
+        ("pytracking:plot_bin_gap=0.03", "'plot_bin_gap=0.03' is no good"),
+        ("pytracking:plot_bin_gap=0", "'plot_bin_gap=0' is no good"),
+        ("pytracking:anno_period=-1", "'anno_period=-1' is no good"),
+        ("pytracking:anno_period", "'anno_period' is no good"),
+        ("otb:anno_period=3", "rules 'otb' have no options"),
+    ],
+)
+def test_options_that_do_not_exist_are_named(rules, message):
+    with pytest.raises((DataError, UnknownNameError), match=re.escape(message)):
+        assess({"good": [GOOD]}, rules=rules)
 
 
 def test_confidence_adds_precision_and_recall_to_pytrackings_rules_alone():

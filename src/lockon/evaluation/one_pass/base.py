@@ -46,11 +46,12 @@ class Curves:
 
 
 def values_at_thresholds(curves: Curves) -> dict[str, Float[np.ndarray, "*tracks"]]:
-    """The scores of OTB and LaSOT in percent: the mean of 21 success values, and shares at given thresholds."""
+    """The scores of OTB and LaSOT in percent: the mean of the success values, and shares at given thresholds."""
+    steps = curves.success.shape[-1] - 1
     return {
         "AUC": 100 * curves.success.mean(axis=-1),
-        "OP50": 100 * curves.success[..., 10],
-        "OP75": 100 * curves.success[..., 15],
+        "OP50": 100 * curves.success[..., steps // 2],
+        "OP75": 100 * curves.success[..., 3 * steps // 4],
         "Precision": 100 * curves.precision[..., 20],
         "Norm Precision": 100 * curves.normalised_precision[..., 20],
     }
@@ -91,6 +92,8 @@ class RuleSet:
     """Whether sequences whose whole curve is zero are left out of means."""
     pools_confidence: bool = False
     """Whether precision and recall over confidence are part of the rules."""
+    pool_every: int = 1
+    """Of every how many frames one counts for them."""
     fewest_for_attribute: int = 1
     """Attributes that fewer sequences have are left out."""
 

@@ -41,28 +41,35 @@ class PooledCurve(NamedTuple):
         return int(self.f.argmax())
 
 
-def pool(cases: Sequence[Case]) -> PooledCurve:
+def pool(cases: Sequence[Case], every: int = 1) -> PooledCurve:
     """The curve of one tracker.
 
     The rules are applied to all tracks end to end, as if to one. A track without confidence has 1 throughout, and one
     without it in frame 0 has 1 there; elsewhere a missing one is 0.
 
+    Args:
+        cases: its tracks.
+        every: of every how many frames of a sequence, from the first on, one counts (`anno_period`).
+
     Raises:
         DataError: the rules reject a track.
     """
-    truth = np.concatenate([case.truth for case in cases])
+    truth = np.concatenate([case.truth[::every] for case in cases])
     frames = judge(
         Case(
             truth=truth,
-            track=Track(boxes=np.concatenate([_boxes(case) for case in cases])),
+            track=Track(boxes=np.concatenate([_boxes(case)[::every] for case in cases])),
             visible=np.concatenate(
-                [np.ones(len(case.truth), bool) if case.visible is None else case.visible for case in cases]
+                [
+                    (np.ones(len(case.truth), bool) if case.visible is None else case.visible)[::every]
+                    for case in cases
+                ]
             ),
             benchmark=cases[0].benchmark,
             label=cases[0].label,
         )
     )
-    scores = np.concatenate([_confidence(case) for case in cases])
+    scores = np.concatenate([_confidence(case)[::every] for case in cases])
     valid = frames.overlaps >= 0
     order = np.argsort(-scores, kind="stable")
     gained = np.cumsum(np.where(valid, frames.overlaps, 0)[order])

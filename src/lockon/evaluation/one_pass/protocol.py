@@ -153,7 +153,7 @@ def _scores(
     overall = {}
     tracks = [case for run in cases for case in run]
     if rules.pools_confidence and any(case.track.scores is not None for case in tracks):
-        confidence = pool(tracks)
+        confidence = pool(tracks, rules.pool_every)
         curves[PRECISION_RECALL.name] = drawn(confidence)
         overall[F_MEASURE.name] = float(confidence.f.max())
     return Scores(

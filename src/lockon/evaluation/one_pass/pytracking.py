@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 import numpy as np
 from jaxtyping import Bool
 
+from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.assessment import Measure
 from lockon.evaluation.geometry import (
     Boxes,
@@ -101,6 +106,53 @@ def _place(frames: Bool[np.ndarray, "frames"]) -> str:
     return f"frame {first} (line {first + 1})"
 
 
+def with_options(rules: RuleSet, options: str) -> RuleSet:
+    """The rules, changed by pytracking's options.
+
+    Args:
+        rules: as they are by default.
+        options: `NAME=VALUE,…`: plot_bin_gap is the step from one overlap threshold to the next, of which 1/4 has to
+            be a multiple; anno_period says of every how many frames one counts for the F-score.
+
+    Raises:
+        UnknownNameError: there is no such option.
+        DataError: a value is no good.
+    """
+    changed = rules
+    for option in options.split(","):
+        name, _, text = option.partition("=")
+        if name not in _OPTIONS:
+            raise UnknownNameError("option of the rules 'pytracking'", name, _OPTIONS)
+        try:
+            changed = _OPTIONS[name](changed, text)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise DataError(f"'{option}' is no good; for example: plot_bin_gap=0.01, anno_period=30.") from None
+    return replace(changed, name=f"{rules.name}:{options}", summary=f"{rules.summary}; with {options}")
+
+
+def _with_bin_gap(rules: RuleSet, text: str) -> RuleSet:
+    gap = float(text)
+    quarter = round(0.25 / gap)
+    if quarter < 1 or abs(4 * quarter * gap - 1) > 1e-9:
+        raise ValueError
+    average, *others = rules.measures
+    meaning = average.meaning.replace("over 21 thresholds", f"over {4 * quarter + 1} thresholds")
+    return replace(
+        rules,
+        overlap_thresholds=np.arange(4 * quarter + 1) * gap,
+        measures=(replace(average, meaning=meaning), *others),
+    )
+
+
+def _with_period(rules: RuleSet, text: str) -> RuleSet:
+    if int(text) < 1:
+        raise ValueError
+    return replace(rules, pool_every=int(text))
+
+
+_OPTIONS: Mapping[str, Callable[[RuleSet, str], RuleSet]] = MappingProxyType(
+    {"plot_bin_gap": _with_bin_gap, "anno_period": _with_period}
+)
 PYTRACKING = RuleSet(
     name="pytracking",
     summary="absent frames are misses in success; empty boxes repeat the last one; short tracks are lost at the end",

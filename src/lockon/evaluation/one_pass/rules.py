@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lockon.errors import UnknownNameError
+from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation.one_pass.base import RuleSet
 from lockon.evaluation.one_pass.got10k import GOT10K
 from lockon.evaluation.one_pass.lasot import LASOT
 from lockon.evaluation.one_pass.otb import OTB
 from lockon.evaluation.one_pass.pysot import PYSOT
-from lockon.evaluation.one_pass.pytracking import PYTRACKING, PYTRACKING_VALID
+from lockon.evaluation.one_pass.pytracking import PYTRACKING, PYTRACKING_VALID, with_options
 from lockon.evaluation.one_pass.trackingnet import TRACKINGNET
 
 RULE_SETS: Mapping[str, RuleSet] = {
@@ -18,13 +18,18 @@ RULE_SETS: Mapping[str, RuleSet] = {
 }
 
 
-def rule_set(name: str) -> RuleSet:
-    """A rule set by name.
+def rule_set(text: str) -> RuleSet:
+    """A rule set by name, changed by options where there are some: `pytracking:plot_bin_gap=0.01,anno_period=30`.
 
     Raises:
-        UnknownNameError: there is none of this name.
+        UnknownNameError: there is none of this name, or no such option.
+        DataError: it has no options, or a value is no good.
     """
-    try:
+    name, colon, options = text.partition(":")
+    if name not in RULE_SETS:
+        raise UnknownNameError("rule set", name, RULE_SETS)
+    if not colon:
         return RULE_SETS[name]
-    except KeyError:
-        raise UnknownNameError("rule set", name, RULE_SETS) from None
+    if name != PYTRACKING.name:
+        raise DataError(f"the rules '{name}' have no options, as in '{text}'; those of pytracking have some.")
+    return with_options(PYTRACKING, options)
