@@ -9,7 +9,8 @@ import pytest
 from lockon.boxes import Box
 from lockon.data.testsets.base import BoxTruth, MaskTruth, RegionTruth, TestSequence, TestSet
 from lockon.errors import DataError, OutputError
-from lockon.evaluation.store import LabelImages, Making, ResultKey, ResultStore, check_name
+from lockon.evaluation.result_files import LabelImages
+from lockon.evaluation.store import Making, ResultKey, ResultStore, check_name
 from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Track
 from lockon.regions import Polygon
 

@@ -21,6 +21,7 @@ from lockon.apps.named_values import named_test_set, named_value
 from lockon.apps.table_console import table_console
 from lockon.data.testsets.base import TestSet
 from lockon.errors import DataError
+from lockon.evaluation.external import external_tracker
 from lockon.evaluation.protocols import assess
 from lockon.evaluation.reports.tables import Cell, Table, overview_table
 from lockon.evaluation.reports.text import as_rich
@@ -31,7 +32,7 @@ from lockon.evaluation.running.processes import Processes
 from lockon.evaluation.running.sweeps import Axis, Setting, draws, grid
 from lockon.evaluation.running.workers import Here, Workers
 from lockon.evaluation.store import ResultStore
-from lockon.evaluation.trackers import TrackerSpec, external_tracker
+from lockon.evaluation.trackers import TrackerSpec
 from lockon.files import user_path
 from lockon.tracking.precision import Precision
 from lockon.training.provenance import code_version

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 
 Boxes = Float[np.ndarray, "frames 4"]
 PerFrame = Float[np.ndarray, "frames"]
+EPSILON = float(np.finfo(np.float64).eps)
 
 
 def intersection_and_union(a: Boxes, b: Boxes) -> tuple[PerFrame, PerFrame]:
@@ -29,6 +30,12 @@ def overlap(a: Boxes, b: Boxes) -> PerFrame:
     intersection, union = intersection_and_union(a, b)
     shares: PerFrame = np.divide(intersection, union, out=np.zeros_like(union), where=union != 0)
     return shares
+
+
+def overlap_up_to_one(a: Boxes, b: Boxes) -> PerFrame:
+    """Intersection over union as the GOT-10k toolkit has it, in [0, 1]; 0 where both boxes are empty."""
+    intersection, union = intersection_and_union(a, b)
+    return np.clip(intersection / (union + EPSILON), 0, 1)
 
 
 class Points(NamedTuple):

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from lockon.data.testsets.base import TestSequence, TestSet
+from lockon.data.testsets.base import TestSet
 from lockon.errors import UnknownNameError
 from lockon.evaluation.aggregation import Aggregation, Scores
 from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
-from lockon.evaluation.geometry import Boxes, PerFrame, intersection_and_union, unknown
+from lockon.evaluation.geometry import Boxes, unknown
 from lockon.evaluation.one_pass.cases import Case, box_case, box_truth
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Results
@@ -52,7 +52,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
     if rules not in (None, "got10k"):
         raise UnknownNameError("rule set of GOT-10k", str(rules), ["got10k"])
     sequences, exclusions = select_sequences(test_set, results)
-    images = [_image_size(sequence) for sequence in sequences]
+    images = [sequence.size_of_images() for sequence in sequences]
     covers = [box_truth(test_set, sequence).cover for sequence in sequences]
     categories = [sequence.category for sequence in sequences]
     balanced = None not in categories
@@ -94,8 +94,7 @@ def counted_overlaps(
     bad = unknown(boxes)
     if bad.any():
         raise case.error(f"has NaN in line {int(bad.argmax()) + 1}, which GOT-10k rejects. Repeat the run.")
-    intersection, union = intersection_and_union(_clip(boxes, image_size), _clip(case.truth, image_size))
-    overlaps: PerFrame = np.clip(intersection / (union + EPSILON), 0, 1)
+    overlaps = overlap_up_to_one(_clip(boxes, image_size), _clip(case.truth, image_size))
     counted = np.ones(len(boxes), dtype=bool) if cover is None else cover > 0
     counted[0] = False
     return overlaps[counted]
@@ -144,10 +143,3 @@ def _speed(cases: Sequence[Sequence[Case]]) -> float | None:
     seconds = [case.track.seconds for run in cases for case in run if case.track.seconds is not None]
     times = np.concatenate(seconds) if seconds else np.zeros(0)
     return float((1 / times[times > 0]).mean()) if (times > 0).any() else None
-
-
-def _image_size(sequence: TestSequence) -> tuple[int, int]:
-    if sequence.image_size is not None:
-        return sequence.image_size
-    height, width = sequence.frame(0).shape[:2]
-    return width, height

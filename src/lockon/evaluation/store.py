@@ -11,28 +11,23 @@ a result that counts or one that is made again.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Bool, Float
-
-from lockon.data.testsets.base import RegionTruth, TestSequence, TestSet
+from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError
 from lockon.evaluation.assessment import Exclusion
-from lockon.evaluation.tracks import Code, MaskTrack, RegionTrack, Said, Track
+from lockon.evaluation.result_files import READERS, Outcome, digest, written
+from lockon.evaluation.tracks import Said
 from lockon.files import cannot_write, claimed, make_folder, replacing
-from lockon.regions import Region, format_region, parse_region
 
 FORMAT = 1
 LOCK = ".lock"
@@ -40,19 +35,6 @@ LOCK = ".lock"
 LONGEST_NAME = 200
 """Bytes; file systems take 255, of which a few are for what we put behind it."""
 REMEDY = "run `lockon eval` again, which makes it anew, or delete it"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelImages:
-    """What a run on label images made, before it is on disk."""
-
-    images: Mapping[int, bytes]
-    """PNG files by frame (pixel = object number)."""
-    seconds: Float[np.ndarray, "frames"] | None = None
-
-
-Outcome = Track | RegionTrack | Mapping[int, RegionTrack] | LabelImages
-"""What a run on one sequence gives; several tracks by anchor frame in multi-start."""
 
 
 class ResultKey(NamedTuple):
@@ -139,7 +121,7 @@ class ResultStore:
             return None
         paths = [self._folder(key) / name for name in record["files"]]
         contents = [_read_bytes(path) for path in paths]
-        if _digest(contents) != record["sha256"]:
+        if digest(contents) != record["sha256"]:
             where = paths[0] if len(paths) == 1 else self._path(key, "")
             raise DataError(f"'{where}' is not what its record says: half-written, or changed since; {REMEDY}.")
         if record["frames"] != len(sequence):
@@ -148,7 +130,7 @@ class ResultStore:
                 f"has {len(sequence)}. Is it of another version of the test set? Choose another folder, or {REMEDY}."
             )
         try:
-            return _READERS[record["kind"]](record, dict(zip(paths, contents, strict=True)), sequence)
+            return READERS[record["kind"]](record, dict(zip(paths, contents, strict=True)), sequence)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise DataError(f"'{self._path(key, '.json')}' cannot be understood ({error!r}); {REMEDY}.") from error
 
@@ -175,7 +157,7 @@ class ResultStore:
             raise DataError(f"'{path}' is no record of a result (format {FORMAT}); {REMEDY}.")
         if not isinstance(record.get("files"), list) or not record.keys() >= {"kind", "frames", "sha256"}:
             raise DataError(f"'{path}' lacks files, kind, frames or sha256; {REMEDY}.")
-        if record["kind"] not in _READERS:
+        if record["kind"] not in READERS:
             raise DataError(f"'{path}' is of a kind that is not known, {record['kind']!r}; {REMEDY}.")
         return record
 
@@ -185,14 +167,14 @@ class ResultStore:
         Raises:
             OutputError: it cannot be written.
         """
-        kind, files, details = _written(key.sequence, sequence, outcome)
+        kind, files, details = written(key.sequence, sequence, outcome)
         record = {
             "format": FORMAT,
             "kind": kind,
             **key._asdict(),
             "frames": len(sequence),
             "files": list(files),
-            "sha256": _digest(files.values()),
+            "sha256": digest(files.values()),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             **asdict(making),
             **details,
@@ -245,144 +227,6 @@ def check_name(kind: str, name: str) -> None:
         raise DataError(
             f"{kind} '{name}' is too long for the name of a file; rename it: {LONGEST_NAME} bytes at most."
         )
-
-
-# ------------------------------------------------------------------------------------------------ writing
-
-
-def _written(name: str, sequence: TestSequence, outcome: Outcome) -> tuple[str, dict[str, bytes], dict[str, Any]]:
-    """Kind, content of the files by name, and what the record says beyond them."""
-    if isinstance(outcome, Track):
-        lines = (",".join(repr(float(value)) for value in box) for box in outcome.boxes)
-        present = None if outcome.present is None else [bool(value) for value in outcome.present]
-        details = {**_times_and_scores(outcome), "present": present}
-        return "boxes", {f"{name}.txt": _text(lines)}, details
-    if isinstance(outcome, RegionTrack):
-        return "regions", {f"{name}.txt": _region_lines(outcome)}, _times_and_scores(outcome)
-    if isinstance(outcome, LabelImages):
-        files = {f"{name}/{frame_stem(sequence, frame)}.png": image for frame, image in outcome.images.items()}
-        return "labels", files, {"labelled": list(outcome.images), "seconds": _numbers(outcome.seconds)}
-    files = {f"{name}/{anchor:08d}.txt": _region_lines(track) for anchor, track in outcome.items()}
-    return "anchors", files, {"anchors": {str(key): _times_and_scores(track) for key, track in outcome.items()}}
-
-
-def frame_stem(sequence: TestSequence, frame: int) -> str:
-    """Name of a frame's file without suffix."""
-    return sequence.frame_paths[frame].stem if sequence.frame_paths else f"{frame:05d}"
-
-
-def _region_lines(track: RegionTrack) -> bytes:
-    return _text(str(int(one)) if isinstance(one, Code) else format_region(one) for one in track.regions)
-
-
-def _text(lines: Iterator[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _times_and_scores(track: Track | RegionTrack) -> dict[str, Any]:
-    return {"seconds": _numbers(track.seconds), "scores": _numbers(track.scores)}
-
-
-def _numbers(values: Float[np.ndarray, "frames"] | None) -> list[float | str | None] | None:
-    """JSON has no word for NaN, which is null here, nor for infinity, which is text that `float` reads."""
-    return None if values is None else [_number(float(value)) for value in values]
-
-
-def _number(value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    return value if math.isfinite(value) else str(value)
-
-
-def _digest(contents: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(len(content).to_bytes(8, "big") + content)
-    return digest.hexdigest()
-
-
-# ------------------------------------------------------------------------------------------------ reading
-
-_Files = Mapping[Path, bytes]
-
-
-def _read_boxes(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> Track:
-    ((path, content),) = files.items()
-    rows = [line.split(",") for line in content.decode().splitlines()]
-    boxes = np.array(rows, dtype=np.float64).reshape(len(rows), 4)
-    _check_length(len(boxes), len(sequence))
-    return Track(
-        boxes=boxes,
-        scores=_array(record["scores"], len(boxes)),
-        present=_flags(record["present"], len(boxes)),
-        seconds=_array(record["seconds"], len(boxes)),
-        path=path,
-    )
-
-
-def _read_regions(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> RegionTrack:
-    ((path, content),) = files.items()
-    return _region_track(path, content, record, len(sequence))
-
-
-def _read_anchors(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> Mapping[int, RegionTrack]:
-    expected = sequence.truth.runs() if isinstance(sequence.truth, RegionTruth) else {}
-    if sorted(int(anchor) for anchor in record["anchors"]) != sorted(expected):
-        raise ValueError(f"anchors are {sorted(expected)} in the test set")
-    return {
-        int(anchor): _region_track(path, content, details, len(expected[int(anchor)]))
-        for (anchor, details), (path, content) in zip(record["anchors"].items(), files.items(), strict=True)
-    }
-
-
-def _read_labels(record: Mapping[str, Any], files: _Files, sequence: TestSequence) -> MaskTrack:
-    paths = dict(zip(record["labelled"], files, strict=True))
-    if paths and max(paths) >= len(sequence):
-        raise ValueError(f"frame {max(paths)} is beyond the end of the sequence")
-    labels = tuple(paths.get(frame) for frame in range(len(sequence)))
-    return MaskTrack(labels=labels, seconds=_array(record["seconds"], len(sequence)))
-
-
-def _region_track(path: Path, content: bytes, record: Mapping[str, Any], frames: int) -> RegionTrack:
-    regions = tuple(_region_or_code(line) for line in content.decode().splitlines())
-    _check_length(len(regions), frames)
-    return RegionTrack(
-        regions=regions,
-        scores=_array(record["scores"], frames),
-        seconds=_array(record["seconds"], frames),
-        path=path,
-    )
-
-
-def _region_or_code(line: str) -> Region | Code:
-    return Code(int(line)) if line.isdecimal() else parse_region(line)
-
-
-def _check_length(found: int, expected: int) -> None:
-    if found != expected:
-        raise ValueError(f"{found} lines for {expected} frames")
-
-
-def _array(values: Sequence[float | str | None] | None, frames: int) -> Float[np.ndarray, "frames"] | None:
-    if values is None:
-        return None
-    _check_length(len(values), frames)
-    return np.array([np.nan if value is None else float(value) for value in values])
-
-
-def _flags(values: Sequence[bool] | None, frames: int) -> Bool[np.ndarray, "frames"] | None:
-    if values is None:
-        return None
-    _check_length(len(values), frames)
-    return np.array(values, dtype=np.bool_)
-
-
-_READERS: Mapping[str, Callable[[Mapping[str, Any], _Files, TestSequence], Said]] = {
-    "boxes": _read_boxes,
-    "regions": _read_regions,
-    "anchors": _read_anchors,
-    "labels": _read_labels,
-}
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -292,13 +292,15 @@ def test_nothing_outlives_a_killed_run_whatever_trackers_do(tmp_path: Path, pids
     script = tmp_path / "driver.py"
     script.write_text(DRIVER.format(**paths, tracker=f"parallel(Path({str(pids)!r}), pause=600)"))
     driver = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while len(started(pids)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    everything = {*_children(driver.pid), *started(pids)}
-    assert len(everything) >= 4
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
+    try:
+        while len(started(pids)) < 2:
+            assert driver.poll() is None
+            time.sleep(0.1)
+        everything = {*_children(driver.pid), *started(pids)}
+        assert len(everything) >= 4
+    finally:
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
     assert all(_gone(pid) for pid in everything)
 
 

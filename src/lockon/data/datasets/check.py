@@ -60,8 +60,31 @@ class Range:
 
 
 @dataclass(slots=True, kw_only=True)
-class CheckReport:
-    """What was found."""
+class FindingsReport:
+    """Findings, with whatever else a check counts."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What keeps data from being used, or numbers from being comparable."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What should be looked at."""
+        return [finding for finding in self.findings if finding.severity == "warning"]
+
+    def as_plain(self) -> dict[str, Any]:
+        """For JSON; the findings come last."""
+        plain = asdict(self)
+        findings = plain.pop("findings")
+        return {**plain, "findings": findings}
+
+
+@dataclass(slots=True, kw_only=True)
+class CheckReport(FindingsReport):
+    """What a data set has, and what is wrong with it."""
 
     name: str
     fingerprint: str
@@ -83,21 +106,6 @@ class CheckReport:
     """Width / height of visible boxes."""
     image_sizes: dict[str, int] = field(default_factory=dict)
     """Images read, by width × height."""
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def errors(self) -> list[Finding]:
-        """What keeps data from being used."""
-        return [finding for finding in self.findings if finding.severity == "error"]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        """What should be looked at."""
-        return [finding for finding in self.findings if finding.severity == "warning"]
-
-    def as_plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def check_dataset(

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from lockon.boxes import Box
 from lockon.data.datasets.clips import Clip
-from lockon.data.image_reading import read_rgb
+from lockon.data.image_reading import image_size, read_rgb
 from lockon.errors import DataError
 from lockon.images import Image
 from lockon.regions import Region
@@ -114,6 +114,19 @@ class TestSequence:
     def has_images(self) -> bool:
         """Whether trackers can be run on it."""
         return self.clip is not None or len(self.frame_paths) > 0
+
+    def size_of_images(self) -> tuple[int, int]:
+        """Width and height, read from the first image where they are not known.
+
+        Raises:
+            DataError: they are not known, and there are no images, or the first cannot be read.
+        """
+        if self.image_size is not None:
+            return self.image_size
+        if self.frame_paths:
+            return image_size(self.frame_paths[0])
+        height, width = self.frame(0).shape[:2]
+        return width, height
 
     def frame(self, index: int) -> Image:
         """Read frame `index` (from 0) as `(H, W, 3)` uint8 RGB.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from lockon.data.datasets.check import SAMPLED_IMAGES, Finding, Severity
+from lockon.data.datasets.check import SAMPLED_IMAGES, Finding, FindingsReport, Severity
 from lockon.data.datasets.index import Progress
 from lockon.data.datasets.label_masks import BACKGROUND, VOID
 from lockon.data.image_reading import image_names, read_labels
@@ -25,8 +24,8 @@ _NAMED = 3
 
 
 @dataclass(slots=True, kw_only=True)
-class TestSetReport:
-    """What was found."""
+class TestSetReport(FindingsReport):
+    """What a test set has, what a whole copy has, and what is wrong."""
 
     name: str
     title: str
@@ -42,21 +41,6 @@ class TestSetReport:
     images_read: int = 0
     image_sizes: dict[str, int] = field(default_factory=dict)
     """Images read, by width × height."""
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def errors(self) -> list[Finding]:
-        """What keeps numbers from being comparable."""
-        return [finding for finding in self.findings if finding.severity == "error"]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        """What should be looked at."""
-        return [finding for finding in self.findings if finding.severity == "warning"]
-
-    def as_plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def check_test_set(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockon.evaluation.geometry import centre_error, intersection_and_union, scaled_centre_error, unknown
+from lockon.evaluation.geometry import centre_error, overlap_up_to_one, scaled_centre_error, unknown
 from lockon.evaluation.one_pass.base import Frames, RuleSet, start_as_annotated
 from lockon.evaluation.one_pass.cases import Case
-
-EPSILON = float(np.finfo(np.float64).eps)
 
 
 def judge(case: Case) -> Frames:
@@ -18,11 +16,10 @@ def judge(case: Case) -> Frames:
     truth, predicted = case.truth[:frames], start_as_annotated(case.truth, case.track.boxes[:frames])
     known = ~unknown(truth)
     truth, predicted = truth[known], predicted[known]
-    intersection, union = intersection_and_union(truth, predicted)
     # Subtracted before divided, unlike in most toolkits: ties fall differently.
     sizes = np.maximum(truth[:, 2], 1), np.maximum(truth[:, 3], 1)
     return Frames(
-        overlaps=np.clip(intersection / (union + EPSILON), 0, 1),
+        overlaps=overlap_up_to_one(predicted, truth),
         errors=centre_error(truth, predicted),
         normalised_errors=scaled_centre_error(truth, predicted, *sizes),
         count=len(truth),

@@ -12,7 +12,7 @@ from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError
 from lockon.evaluation.aggregation import Aggregation, Scores, frames_per_second
 from lockon.evaluation.assessment import Assessment, Curve, Exclusion, Plot
-from lockon.evaluation.geometry import Boxes
+from lockon.evaluation.geometry import EPSILON, Boxes
 from lockon.evaluation.one_pass.base import Curves, RuleSet
 from lockon.evaluation.one_pass.cases import Case, box_case, box_truth
 from lockon.evaluation.one_pass.got10k import GOT10K
@@ -22,7 +22,6 @@ from lockon.evaluation.precision_recall import PRECISION_RECALL
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Results, Track
 
-ZERO = float(np.finfo(np.float64).eps)
 DEFAULT_RULES = {"trackingnet": "trackingnet"}
 """By test set; pytracking's for all others, as the papers of its trackers report them."""
 SUCCESS, PRECISION, NORM_PRECISION = (
@@ -171,7 +170,7 @@ def _stack(
 ) -> Float[np.ndarray, "runs sequences thresholds"]:
     stacked = np.array(curves)
     if drop_zero:
-        stacked[:, stacked.sum(axis=(0, 2)) <= ZERO] = np.nan
+        stacked[:, stacked.sum(axis=(0, 2)) <= EPSILON] = np.nan
     return stacked
 
 
@@ -197,6 +196,6 @@ def _remarks(
         exclusions += [
             Exclusion(sequence=sequence.name, tracker=tracker, reason=reason)
             for place, sequence in enumerate(sequences)
-            if all(run[place].curves.success.sum() <= ZERO for run in judged)
+            if all(run[place].curves.success.sum() <= EPSILON for run in judged)
         ]
     return exclusions

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lockon.errors import MissingExtraError, TrackerError
+from lockon.evaluation.result_files import Outcome
 from lockon.evaluation.running.environment import THREAD_VARIABLES, describe_environment
 from lockon.evaluation.running.jobs import Batch
 from lockon.evaluation.running.workers import (
@@ -26,7 +27,6 @@ from lockon.evaluation.running.workers import (
     attempt,
     conclusions,
 )
-from lockon.evaluation.store import Outcome
 
 POLL = 0.5
 """Seconds between two looks at whether to stop, and at how large the cluster is now."""

@@ -13,12 +13,13 @@ import numpy as np
 
 from lockon.data.testsets.base import RegionTruth, TestSequence, box_of
 from lockon.errors import DataError, UnknownNameError
+from lockon.evaluation.result_files import Outcome
 from lockon.evaluation.running.following import Follower, Open, Timed, scores_of, seconds_of
 from lockon.evaluation.running.labels import label_images
-from lockon.evaluation.store import Outcome
 from lockon.evaluation.tracks import Code, RegionTrack, Track
 from lockon.evaluation.vot.expected_overlap import RESTART_DELAY
-from lockon.evaluation.vot.raster import LARGEST_WINDOW, matlab_overlaps, toolkit_overlaps
+from lockon.evaluation.vot.pixel_rows import LARGEST_WINDOW
+from lockon.evaluation.vot.raster import matlab_overlaps, toolkit_overlaps
 from lockon.regions import MaskRegion, Region
 
 Experiment = Callable[[Open, TestSequence], Outcome]
@@ -64,7 +65,7 @@ def multi_start(open_follower: Open, sequence: TestSequence) -> Mapping[int, Reg
 
 def supervised(open_follower: Open, sequence: TestSequence) -> RegionTrack:
     """Follow to the end; after a failure, which is no overlap at all, start again five frames later."""
-    truth, frames, size = _region_truth(sequence), len(sequence), _image_size(sequence)
+    truth, frames, size = _region_truth(sequence), len(sequence), sequence.size_of_images()
     codes: list[Region | Code] = [Code.SKIPPED] * frames
     seconds, scores = np.full(frames, np.nan), np.full(frames, np.nan)
     restart = 0
@@ -119,13 +120,6 @@ def _region_truth(sequence: TestSequence) -> RegionTruth:
             f"sequence '{sequence.name}' is not annotated with a region a frame, which starting again needs."
         )
     return sequence.truth
-
-
-def _image_size(sequence: TestSequence) -> tuple[int, int]:
-    if sequence.image_size is not None:
-        return sequence.image_size
-    height, width = sequence.frame(0).shape[:2]
-    return width, height
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(

@@ -13,10 +13,11 @@ from typing import Any
 
 from lockon.data.testsets.base import TestSequence, TestSet
 from lockon.errors import DataError
+from lockon.evaluation.result_files import Outcome
 from lockon.evaluation.running.experiments import find_experiment, one_pass
 from lockon.evaluation.running.following import Clock, Follower, RealTimeFollower, TimedFollower, closing
 from lockon.evaluation.running.lockstep import one_pass_lockstep
-from lockon.evaluation.store import Outcome, ResultKey, ResultStore, check_name
+from lockon.evaluation.store import ResultKey, ResultStore, check_name
 from lockon.evaluation.trackers import TrackerSpec
 
 OnFrame = Callable[[], None]

@@ -10,8 +10,8 @@ from lockon.data.label_writing import label_png
 from lockon.data.testsets.base import MaskTruth, TestSequence
 from lockon.errors import DataError
 from lockon.evaluation.label_images import Labels, read_objects
+from lockon.evaluation.result_files import LabelImages
 from lockon.evaluation.running.following import Open, Timed
-from lockon.evaluation.store import LabelImages
 from lockon.evaluation.trackers import covered_pixels
 from lockon.regions import MaskRegion
 

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 from lockon.errors import DataError, TrackerError
+from lockon.evaluation.result_files import Outcome
 from lockon.evaluation.running.environment import describe_environment, thread_limit, threads_each
 from lockon.evaluation.running.jobs import Batch, Job
 from lockon.evaluation.running.workers import (
@@ -34,7 +35,6 @@ from lockon.evaluation.running.workers import (
     attempt,
     conclusions,
 )
-from lockon.evaluation.store import Outcome
 
 POLL = 0.2
 """Seconds between two looks at whether to stop."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lockon.errors import LockonError
+from lockon.evaluation.result_files import Outcome
 from lockon.evaluation.running.environment import describe_environment
 from lockon.evaluation.running.jobs import Batch, Job, run_batch
-from lockon.evaluation.store import Outcome, ResultKey
+from lockon.evaluation.store import ResultKey
 
 ATTEMPTS = 3
 """Times that a job is begun whose worker died under it."""

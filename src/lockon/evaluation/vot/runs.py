@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from lockon.data.image_reading import image_size
 from lockon.data.testsets.base import RegionTruth, TestSequence, TestSet
 from lockon.errors import DataError
 from lockon.evaluation.tracks import Code, RegionTrack
@@ -39,9 +38,7 @@ def region_truth(sequence: TestSequence, test_set: TestSet) -> RegionTruth:
 
 def size_of_images(sequence: TestSequence) -> Bounds | None:
     """Width and height of the images, if there is a way to know them."""
-    if sequence.image_size is None and sequence.frame_paths:
-        return image_size(sequence.frame_paths[0])
-    return sequence.image_size
+    return sequence.size_of_images() if sequence.image_size or sequence.has_images else None
 
 
 def name_of(tracker: str, sequence: TestSequence, track: RegionTrack) -> str:
