@@ -12,9 +12,11 @@ from golden_data import formula_weights, golden_path, recipe, trace
 from PIL import Image
 
 from lockon.networks import tracker_net
+from lockon.networks.association import AssociationNet
 from lockon.tracking import PRESETS, Tracker, TrackerConfig
+from lockon.tracking.selectors import AssociationConfig
 
-NETWORKS = {"atom": "atom_resnet18"}
+NETWORKS = {"atom": "atom_resnet18", "keep_track": "super_dimp_simple"}
 FLAGS = {None: "found", "normal": "found", "not_found": "lost"}
 BOX_TOLERANCE = 0.05
 
@@ -57,7 +59,19 @@ def changed(config: TrackerConfig, changes: dict, *, legacy: bool) -> TrackerCon
     if "box_jitter_pos" in changes:
         jitter = {"position_jitter": changes["box_jitter_pos"], "size_jitter": changes["box_jitter_sz"]}
         estimator = replace(estimator, **jitter)
-    lost = changes.get("target_not_found_threshold", config.selector.lost)
+    selector, search = config.selector, config.search
+    if "target_not_found_threshold" in changes:
+        lost = changes["target_not_found_threshold"]
+        if isinstance(selector, AssociationConfig):
+            selector = replace(selector, peaks=replace(selector.peaks, lost=lost))
+        else:
+            selector = replace(selector, lost=lost)
+    search = replace(
+        search,
+        sample_size=changes.get("image_sample_size", search.sample_size),
+        area_factor=changes.get("search_area_scale", search.area_factor),
+        rounding="legacy" if legacy else "current",
+    )
     memory = replace(
         memory,
         interval=changes.get("train_skipping", memory.interval),
@@ -65,23 +79,33 @@ def changed(config: TrackerConfig, changes: dict, *, legacy: bool) -> TrackerCon
     )
     return replace(
         config,
-        search=replace(config.search, rounding="legacy" if legacy else "current"),
+        search=search,
         augmentation=augmentation,
-        selector=replace(config.selector, lost=lost),
+        selector=selector,
         estimator=estimator,
         memory=memory,
     )
 
 
+def association_network() -> AssociationNet:
+    """KeepTrack's, with weights by the rules; its copy of the backbone is not used."""
+    weights = formula_weights("keep_track_matching")
+    network = AssociationNet()
+    network.load_state_dict({key: weights[key] for key in network.state_dict()})
+    return network
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["norand", "norand_floor", "draws"])
-@pytest.mark.parametrize("name", ["atom", "dimp18", "prdimp18", "super_dimp", "super_dimp_simple"])
+@pytest.mark.parametrize("name", ["atom", "dimp18", "prdimp18", "super_dimp", "super_dimp_simple", "keep_track"])
 def test_trace(name, variant):
     recorded, draws = trace(name, variant)
     net_name = NETWORKS.get(name, name)
     entry = recipe()["networks"][net_name]
     network = getattr(tracker_net, PRESETS[name].network)(**entry["constructor_args"])
     network.load_state_dict(formula_weights(net_name, recorded["weight_rules"]))
+    if name == "keep_track":
+        network.association = association_network()
     config = changed(PRESETS[name], recorded["changed_parameters"], legacy="floor" in variant)
     tracker = Tracker(network.eval(), config, name=name, randomness=Replay(draws))
 

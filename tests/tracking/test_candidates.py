@@ -21,7 +21,8 @@ def score_map(heights, size=12):
 def found(scores, threshold=0.05, **options):
     peaks = find_candidates(scores[None], threshold, **options)
     assert peaks.valid.all()
-    return [(tuple(cell), round(score, 6)) for cell, score in zip(peaks.cells[0].tolist(), peaks.scores[0].tolist())]
+    cells, heights = peaks.cells[0].tolist(), peaks.scores[0].tolist()
+    return [(tuple(cell), round(height, 6)) for cell, height in zip(cells, heights, strict=True)]
 
 
 def test_the_highest_comes_first():

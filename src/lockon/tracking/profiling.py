@@ -10,7 +10,19 @@ from typing import Literal, Protocol, runtime_checkable
 
 import torch
 
-Stage = Literal["decode", "crop", "backbone", "localise", "estimate", "learn", "draw"]
+Stage = Literal[
+    "decode",
+    "crop",
+    "backbone",
+    "localise",
+    "candidates",
+    "embed",
+    "associate",
+    "sinkhorn",
+    "estimate",
+    "learn",
+    "draw",
+]
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 from lockon.images import Image
 from lockon.networks.resnet import BackboneFeatures
 from lockon.tracking.search_region import CropFrame, SearchConfig, crop_frame_of, sample_patch
+
+Encoder = Callable[[Float[Tensor, "crops 3 rows cols"]], BackboneFeatures]
+"""The backbone, from crops with values from 0 to 255."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from lockon.files import replacing
 from lockon.tracking.learners import Memory
 from lockon.tracking.localisers.base import TargetModel
 from lockon.tracking.precision import usable_device
-from lockon.tracking.state_checks import annotated, check_header, check_tensors
+from lockon.tracking.search_area import SearchHistory
+from lockon.tracking.selectors import ObjectTable
+from lockon.tracking.state_checks import OPTIONAL_PARTS, annotated, check_header, check_tensors, with_parts
 
 FORMAT = 1
 
@@ -54,6 +56,10 @@ class State:
     memory: Memory
     pending: Int64[Tensor, "targets"]
     """Solver iterations due before the next frame."""
+    objects: ObjectTable | None = None
+    """All objects that the selector follows; None where it follows none."""
+    searches: SearchHistory | None = None
+    """Where search regions are widened for lost targets: how wide they were."""
 
     @property
     def targets(self) -> int:
@@ -92,9 +98,13 @@ class State:
             filters=self.model.filters.to(device),
             projections=None if self.model.projections is None else self.model.projections.to(device),
         )
-        memory = replace(self.memory, samples=self.memory.samples.to(device))
+        objects = self.objects and replace(self.objects, descriptors=self.objects.descriptors.to(device))
         return replace(
-            self, model=model, memory=memory, modulation=tuple(gains.to(device) for gains in self.modulation)
+            self,
+            model=model,
+            memory=replace(self.memory, samples=self.memory.samples.to(device)),
+            modulation=tuple(gains.to(device) for gains in self.modulation),
+            objects=objects,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -131,8 +141,10 @@ class State:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             fields = json.loads(meta)
             check_header(fields, FORMAT)
-            check_tensors(tensors, _EXPECTED, len(fields["seeds"]), fields["initial"])
+            check_tensors(tensors, with_parts(_EXPECTED, fields), len(fields["seeds"]), fields["initial"])
             state = cls._restore(tensors, meta)
+            if state.objects is not None:
+                state.objects.check(state.frame)
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise StateError(
                 f"{path} is damaged or not a saved track of this version ({error}). Start the track again."
@@ -140,30 +152,42 @@ class State:
         return state.to(device)
 
     def _flatten(self) -> tuple[dict[str, Tensor], str]:
-        tensors = {name: getattr(self, name) for name in _TENSORS}
-        tensors |= {f"memory.{name}": getattr(self.memory, name) for name in _MEMORY_TENSORS}
+        tensors = {name: getattr(self, name) for name in annotated(State) if name != "modulation"}
         tensors |= {f"modulation.{index}": gains for index, gains in enumerate(self.modulation)}
-        tensors["model.filters"] = self.model.filters
-        if self.model.projections is not None:
-            tensors["model.projections"] = self.model.projections
+        for name in _PARTS:
+            part = getattr(self, name)
+            values = {} if part is None else vars(part)
+            tensors |= {f"{name}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
         meta = {name: getattr(self, name) for name in ("tracker", "frame", "single", "lockstep", "seeds")}
-        return tensors, json.dumps({"format": FORMAT, "initial": self.memory.initial, **meta})
+        meta |= {"format": FORMAT, "initial": self.memory.initial}
+        if parts := [part for part in OPTIONAL_PARTS if any(name.startswith(part) for name in tensors)]:
+            meta["parts"] = parts
+        return tensors, json.dumps(meta)
 
     @classmethod
     def _restore(cls, tensors: dict[str, Tensor], meta: str) -> State:
         fields: dict[str, Any] = json.loads(meta)
-        del fields["format"]
-        memory = Memory(
-            **{name: tensors[f"memory.{name}"] for name in _MEMORY_TENSORS}, initial=fields.pop("initial")
-        )
-        modulation = tuple(
-            tensors[f"modulation.{index}"] for index in range(sum(name.startswith("modulation.") for name in tensors))
-        )
-        fields |= {name: tensors[name] for name in _TENSORS}
+        fields = {name: value for name, value in fields.items() if name not in ("format", "parts")}
+
+        def part(name: str) -> dict[str, Any]:
+            return {
+                key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+            }
+
+        memory = Memory(**part("memory"), initial=fields.pop("initial"))
+        modulation = tuple(tensors[f"modulation.{index}"] for index in range(len(part("modulation"))))
+        fields |= {name: tensor for name, tensor in tensors.items() if "." not in name}
         fields |= {"seeds": tuple(fields["seeds"]), "modulation": modulation, "memory": memory}
-        return cls(**fields, model=TargetModel(tensors["model.filters"], tensors.get("model.projections")))
+        objects, searches = part("objects"), part("searches")
+        return cls(
+            **fields,
+            model=TargetModel(**part("model")),
+            objects=ObjectTable(**objects) if objects else None,
+            searches=SearchHistory(**searches) if searches else None,
+        )
 
 
-_TENSORS = ("position", "size", "scale", "base_size", "scale_limits", "refined_position", "pending")
-_MEMORY_TENSORS = ("samples", "boxes", "weights", "stored", "latest")
-_EXPECTED = annotated(State) | annotated(Memory, "memory.") | annotated(TargetModel, "model.")
+_PARTS = {"memory": Memory, "model": TargetModel, "objects": ObjectTable, "searches": SearchHistory}
+_EXPECTED = annotated(State) | dict(
+    item for name, part in _PARTS.items() for item in annotated(part, f"{name}.").items()
+)

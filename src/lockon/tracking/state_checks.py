@@ -24,6 +24,9 @@ _HEADER = {
     "initial": int,
 }
 
+OPTIONAL_PARTS = ("memory.confidences", "objects.", "searches.")
+"""Beginnings of the names of tensors that not every tracker has; a header lists those that its state has."""
+
 
 def annotated(owner: type, prefix: str = "") -> dict[str, type[AbstractArray]]:
     """The tensors among the fields of a dataclass, and of the tuples and options among them."""
@@ -40,7 +43,11 @@ def check_header(fields: Any, version: int) -> None:
     """
     if not isinstance(fields, dict) or fields.get("format") != version:
         raise ValueError(f"its header is not of format {version}")
-    wrong = [name for name in _HEADER.keys() | fields if type(fields.get(name)) is not _HEADER.get(name)]
+    parts = fields.get("parts", [])
+    if not isinstance(parts, list) or not all(part in OPTIONAL_PARTS for part in parts):
+        raise ValueError(f"its header says that it has the parts {parts}")
+    names = _HEADER.keys() | fields.keys() - {"parts"}
+    wrong = [name for name in names if type(fields.get(name)) is not _HEADER.get(name)]
     if wrong:
         raise ValueError(f"missing or wrong in its header: {', '.join(sorted(wrong))}")
     seeds, frame = fields["seeds"], fields["frame"]
@@ -48,6 +55,14 @@ def check_header(fields: Any, version: int) -> None:
         raise ValueError(f"its seeds are {seeds}")
     if not seeds or (fields["single"] and len(seeds) > 1) or frame < 0:
         raise ValueError(f"its header says {len(seeds)} targets in frame {frame}")
+
+
+def with_parts(expected: Shapes, fields: Mapping[str, Any]) -> Shapes:
+    """The tensors that a state with this header has, of all that states may have."""
+    parts = tuple(fields.get("parts", []))
+    return {
+        name: hint for name, hint in expected.items() if not name.startswith(OPTIONAL_PARTS) or name.startswith(parts)
+    }
 
 
 def check_tensors(tensors: Mapping[str, Tensor], expected: Shapes, targets: int, initial: int) -> None:
@@ -82,7 +97,7 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: Shapes, targets: int,
     if not 0 < initial <= slots:
         raise ValueError(f"it has {initial} first-frame samples in {slots} slots")
     for name, (low, high) in _ranges(slots).items():
-        if not ((tensors[name] > low) & (tensors[name] < high)).all():
+        if name in tensors and not ((tensors[name] > low) & (tensors[name] < high)).all():
             raise ValueError(f"tensor '{name}' has values that do not lie between {low} and {high}")
 
 
@@ -105,4 +120,21 @@ def _ranges(slots: int) -> dict[str, tuple[float, float]]:
         "memory.weights": (-math.inf, math.inf),
         "memory.stored": (0, slots + 1),
         "memory.latest": (-2, slots),
+        "memory.confidences": (-1e-9, math.inf),
+        "searches.scales": (-1e-9, math.inf),
+        "searches.lost": (-1, math.inf),
+        "objects.places": (-math.inf, math.inf),
+        "objects.scores": (-math.inf, math.inf),
+        "objects.best": (-math.inf, math.inf),
+        "objects.recent": (-math.inf, math.inf),
+        "objects.probabilities": (-1e-9, math.inf),
+        "objects.lengths": (-1, math.inf),
+        "objects.ids": (-2, math.inf),
+        "objects.partners": (-2, math.inf),
+        "objects.selected": (-2, math.inf),
+        "objects.selected_id": (-1, math.inf),
+        "objects.next_id": (-1, math.inf),
+        "objects.seen": (-2, math.inf),
+        "objects.associations": (-1, math.inf),
+        "objects.skipped": (-1, math.inf),
     }

@@ -22,28 +22,22 @@ from lockon.networks.resnet import BackboneFeatures
 from lockon.networks.tracker_net import TrackerNet
 from lockon.nn.folding import fold_batch_norms
 from lockon.nn.packed import pack_convolutions
-from lockon.tracking.augmentation import augment, expanded_size
 from lockon.tracking.config import TrackerConfig
 from lockon.tracking.density import predicted_density
 from lockon.tracking.estimators import refine
+from lockon.tracking.first_frame import FirstFrame
 from lockon.tracking.inputs import Boxes, Frames, check_on_image, parse_boxes, parse_images, parse_seeds
-from lockon.tracking.learners import Memory
-from lockon.tracking.localisers import (
-    Draws,
-    Localiser,
-    OnlineConfig,
-    OnlineLocaliser,
-    StationaryLocaliser,
-    TargetModelConfig,
-    TargetModelLocaliser,
-)
+from lockon.tracking.learners import Memory, plan_learning
+from lockon.tracking.localisers import Draws, TargetModelConfig
 from lockon.tracking.precision import Precision, cast_layers, network_dtype, usable_device
 from lockon.tracking.profiling import NoTimer, Timer
 from lockon.tracking.randomness import CounterRandomness, Purpose, Randomness
 from lockon.tracking.search import SearchRegions, cut_search_regions, features_of
-from lockon.tracking.search_region import CropFrame, box_to_centre, centre_to_box, sample_patch
-from lockon.tracking.selectors import Selection, select_peak
+from lockon.tracking.search_area import SearchHistory
+from lockon.tracking.search_region import CropFrame, box_to_centre, centre_to_box
+from lockon.tracking.selectors import AssociationConfig, Scene, Selection
 from lockon.tracking.shared_search import cut_shared
+from lockon.tracking.slots import make_localiser, make_selector
 from lockon.tracking.state import State
 from lockon.types import BoxDensity, Result, Status
 
@@ -101,17 +95,13 @@ class Tracker:
         if self._net.bb_regressor is not None:
             cast_layers(self._net.bb_regressor, self._dtype)
             self._net.bb_regressor.pack()
-        self._localiser = self._make_localiser()
-        self._window = None if config.window == "none" else self._localiser.window()
-
-    def _make_localiser(self) -> Localiser:
-        slot, search = self.config.localiser, self.config.search
-        if slot is None:
-            return StationaryLocaliser()
-        if isinstance(slot, OnlineConfig):
-            return OnlineLocaliser(slot, search.sample_size, search.area_factor)
-        assert self._net.classifier is not None, f"the network of '{self.name}' has no target classifier"
-        return TargetModelLocaliser(self._net.classifier, slot, search.sample_size)
+        self._localiser = make_localiser(config, self._net)
+        self._selector = make_selector(config, self._net, self._localiser, self.timer)
+        estimator = None if config.estimator is None else self._net.bb_regressor
+        assert config.estimator is None or estimator is not None, f"the network of '{name}' has no box regressor"
+        self._first_frame = FirstFrame(
+            config.search, config.augmentation, self._backbone, self._localiser, estimator, self.timer
+        )
 
     # ------------------------------------------------------------------------------------------------ start
 
@@ -143,20 +133,11 @@ class Tracker:
         limits = torch.stack([(10 / base_size).amax(dim=1), (extent / base_size).amin(dim=1)], dim=1)
         seeds = parse_seeds(seed, len(parsed))
 
-        crop = CropFrame(position.round(), scale, search.sample_size)
         draws = Draws(self._randomness, list(seeds), 0)
-        samples, modulation, boxes_in_crops = [], [], []
-        for target, image in enumerate(images):
-            features, shifts, gains = self._first_samples(image, position, size, crop, draws, target)
-            moved = torch.cat([shifts.flip(-1), torch.zeros_like(shifts)], dim=1)
-            samples.append(features)
-            modulation.append(gains)
-            boxes_in_crops.append(crop.to_crop(position, size)[target] + moved)
-        first_boxes = torch.stack(boxes_in_crops).to(self.device)
+        first = self._first_frame.samples(images, position, size, scale, draws)
+        memory, rescaling = self.config.memory, self.config.rescaling
         with self.timer.stage("learn"):
-            model, remembered = self._localiser.start(
-                torch.stack(samples), first_boxes, self.config.memory.initial_iterations, draws
-            )
+            model, remembered = self._localiser.start(first.features, first.boxes, memory.initial_iterations, draws)
         return State(
             tracker=self.name,
             frame=0,
@@ -170,44 +151,14 @@ class Tracker:
             scale_limits=limits,
             refined_position=torch.full_like(position, torch.nan),
             model=model,
-            modulation=tuple(torch.cat(gains) for gains in zip(*modulation, strict=True)),
-            memory=Memory.of_first_frame(remembered, first_boxes, self.config.memory.capacity),
+            modulation=first.modulation,
+            memory=Memory.of_first_frame(
+                remembered, first.boxes, memory.capacity, confident=memory.confidence is not None
+            ),
             pending=torch.zeros(len(parsed), dtype=torch.long),
+            objects=self._selector.start(len(parsed)),
+            searches=None if rescaling is None else SearchHistory.empty(len(parsed), rescaling),
         )
-
-    def _first_samples(
-        self, image: Image, position: Tensor, size: Tensor, crop: CropFrame, draws: Draws, target: int
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Classification features and shifts of the augmented first frame of one target, and its modulation."""
-        search, config, seed = self.config.search, self.config.augmentation, draws.seeds[target]
-        expanded = expanded_size(search.sample_size, config.expansion)
-        extent = float(crop.scale[target] * expanded)
-        centre = crop.position if search.position == "cut" else position
-        row, col = centre[target].tolist()
-        with self.timer.stage("crop"):
-            patch = sample_patch(
-                image, (row, col), (extent, extent), (expanded, expanded), rounding=search.rounding
-            ).pixels
-            stream = iter(self._randomness.uniform(seed, draws.frame, Purpose.SHIFT, (config.random_shifts, 2)))
-            patches, shifts = augment(patch, config, search.sample_size, lambda: next(stream))
-        with self.timer.stage("backbone"):
-            backbone = self._backbone(patches)
-        features = self._localiser.normalise(self._localiser.convolve(backbone.layer3))
-        if config.dropout_copies:
-            shape = (config.dropout_copies, features.shape[1])
-            keep = self._randomness.keep(seed, draws.frame, shape, config.dropout).to(features)
-            copies = features[:1] * (keep / (1 - config.dropout))[:, :, None, None]
-            features = torch.cat([features, copies])
-            shifts = torch.cat([shifts, shifts.new_zeros(config.dropout_copies, 2)])
-        box = crop.to_crop(position, size)[target : target + 1].to(self.device)
-        return features, shifts, self._modulation(backbone, box)
-
-    def _modulation(self, backbone: BackboneFeatures, box: Tensor) -> tuple[Tensor, ...]:
-        if self.config.estimator is None:
-            return ()
-        assert self._net.bb_regressor is not None, f"the network of '{self.name}' has no box regressor"
-        gains = self._net.bb_regressor.modulation(backbone.layer2[:1], backbone.layer3[:1], box)
-        return tuple(gain.float() for gain in gains)
 
     def _backbone(self, patches: Tensor) -> BackboneFeatures:
         return self._net.backbone_features(patches.to(self.device), self._dtype)
@@ -223,6 +174,7 @@ class Tracker:
         inplace: bool = False,
         score_map: bool = False,
         density: bool = False,
+        candidates: bool = False,
     ) -> tuple[State, Result]:
         """Follow the targets into the next frame.
 
@@ -234,14 +186,17 @@ class Tracker:
             inplace: reuse the buffers of `state`, which must not be used afterwards.
             score_map: add the score maps to the result.
             density: add the predicted densities to the result (probabilistic trackers).
+            candidates: add all candidates, with the objects they are, to the result (trackers with association).
 
         Raises:
             StateError: the state belongs to another tracker.
             ImageError: an image cannot be read as RGB, or there are not as many as videos.
-            LockonError: densities are asked of a tracker that predicts none.
+            LockonError: densities or candidates are asked of a tracker that has none.
         """
         if density:
             self.require_density()
+        if candidates:
+            self.require_candidates()
         state.require_tracker(self.name)
         state = replace(self.learn(state), frame=state.frame + 1)
         images = parse_images(frames, state.targets, state.lockstep)
@@ -250,25 +205,32 @@ class Tracker:
             samples = self._localiser.normalise(samples).unflatten(0, (state.targets, -1))
             samples = self._localiser.samples(state.model, samples)
             maps = self._localiser.scores(state.model, samples)
-            selections = self._select(state, regions, maps)
+        extent = torch.tensor([image.shape[:2] for image in images])
+        scene = Scene(
+            state.frame, maps, self._localiser.grid, regions, features.layer3, state.position, state.size, extent
+        )
+        selections, objects = self._selector.select(scene, state.objects)
+        state = replace(state, objects=objects)
         scale_index = torch.tensor([selection.scale_index for selection in selections])
         crop = regions.at(scale_index)
         found = torch.tensor([selection.status != Status.LOST for selection in selections]).nonzero()[:, 0]
-        state = self._move(state, images, crop, selections, found)
+        state = self._rescale(state, found)
+        state = self._move(state, extent, crop, selections, found)
         with self.timer.stage("estimate"):
             state, unrefined = self._estimate(state, features, crop, found)
         chosen = samples[torch.arange(state.targets), scale_index]
-        state = self._remember(state, crop, chosen, [selection.status for selection in selections], inplace)
+        state = self._remember(state, crop, chosen, selections, inplace)
         # A refinement that drops every proposal also discards the displacement (reference behaviour); the sample
         # above was still stored at the displaced position.
         state = replace(state, position=torch.where(unrefined[:, None], state.refined_position, state.position))
         result = self._result(state, selections, crop)
         if score_map:
-            chosen_maps = maps[np.arange(state.targets), scale_index.numpy()]
-            result = replace(result, score_map=chosen_maps[0] if state.single else chosen_maps)
+            result = replace(result, score_map=maps[np.arange(state.targets), scale_index.numpy()])
         if density:
             result = replace(result, density=self._density(state, features, crop, maps[:, 0]))
-        return state, result
+        if candidates and objects is not None:
+            result = replace(result, candidates=objects.candidates(state.frame, result.status))
+        return state, result[0] if state.single else result
 
     def _search(self, state: State, images: list[Image]) -> tuple[BackboneFeatures, Tensor, SearchRegions]:
         """Cut and encode the search regions: backbone features, and classification features without their norm."""
@@ -288,31 +250,8 @@ class Tracker:
         with self.timer.stage("localise"):
             return backbone, self._localiser.convolve(backbone.layer3), regions
 
-    def _select(self, state: State, regions: SearchRegions, maps: NDArray[np.float32]) -> list[Selection]:
-        """Apply the selector to each target."""
-        window = self._window
-        if window is not None and self.config.window == "all":
-            maps, window = maps * window, None
-        grid = self._localiser.grid
-        cell = grid.cell * regions.scales[:, :1] / self.config.search.scale_factors[0]
-        previous = (state.position - regions.positions[:, 0]) / cell
-        if self.config.expect == "centre":
-            previous = torch.zeros_like(previous)
-        target_cells = state.size / cell
-        return [
-            select_peak(
-                maps[target],
-                self.config.selector,
-                centre=np.asarray(grid.centre, np.float32),
-                previous=previous[target].numpy(),
-                target_cells=target_cells[target].numpy(),
-                window=window,
-            )
-            for target in range(state.targets)
-        ]
-
     def _move(
-        self, state: State, images: list[Image], crop: CropFrame, selections: list[Selection], found: Tensor
+        self, state: State, extent: Tensor, crop: CropFrame, selections: list[Selection], found: Tensor
     ) -> State:
         """Take over the selected positions (and scales, where several are searched) of the targets found."""
         factors = torch.tensor([self.config.search.scale_factors[selection.scale_index] for selection in selections])
@@ -325,10 +264,17 @@ class Tracker:
             scale = scale.index_copy(0, found, chosen[found])
             size = state.base_size * scale[:, None]
         # At least a fifth of the target stays inside the image.
-        extent = torch.tensor([image.shape[:2] for image in images], dtype=torch.float32)
         position = torch.maximum(torch.minimum(position, extent + 0.3 * size), -0.3 * size)
         position = state.position.index_copy(0, found, position[found])
         return replace(state, position=position, scale=scale, size=size)
+
+    def _rescale(self, state: State, found: Tensor) -> State:
+        """Widen the search for targets that are lost."""
+        if self.config.rescaling is None or state.searches is None:
+            return state
+        seen = torch.zeros(state.targets, dtype=torch.bool).index_fill(0, found, value=True)
+        searches, scale = state.searches.after(state.scale, seen, self.config.rescaling)
+        return replace(state, searches=searches, scale=scale)
 
     def _estimate(
         self, state: State, features: BackboneFeatures, crop: CropFrame, found: Tensor
@@ -372,21 +318,21 @@ class Tracker:
     # ------------------------------------------------------------------------------------------------ learn
 
     def _remember(
-        self, state: State, crop: CropFrame, samples: Tensor, statuses: list[Status], inplace: bool
+        self, state: State, crop: CropFrame, samples: Tensor, selections: list[Selection], inplace: bool
     ) -> State:
         """Store this frame's samples, and note which target models have to learn before the next."""
         config = self.config.memory
-        learned = torch.tensor([status in (Status.FOUND, Status.HARD_NEGATIVE) for status in statuses])
-        hard = torch.tensor([status is Status.HARD_NEGATIVE for status in statuses]) & config.learn_hard_negatives
-        chosen = learned.nonzero()[:, 0]
-        rates = torch.where(hard, config.hard_negative_learning_rate, config.learning_rate)
-        boxes = crop.to_crop(state.position, state.size)
+        plan = plan_learning(selections, state.frame, config)
         memory = state.memory.add(
-            chosen, samples[chosen], boxes[chosen], rates[chosen], config.initial_share, inplace=inplace
+            plan.chosen,
+            samples[plan.chosen],
+            crop.to_crop(state.position, state.size)[plan.chosen],
+            plan.rates,
+            config.initial_share,
+            confidences=plan.confidences,
+            inplace=inplace,
         )
-        due = learned | config.update_when_lost if state.frame % config.interval == 0 else torch.zeros_like(learned)
-        pending = torch.where(hard, config.hard_negative_iterations, torch.where(due, config.iterations, 0))
-        return replace(state, memory=memory, pending=pending)
+        return replace(state, memory=memory, pending=plan.pending)
 
     @torch.inference_mode()
     def learn(self, state: State) -> State:
@@ -394,10 +340,11 @@ class Tracker:
         if not state.pending.any():
             return state
         with self.timer.stage("learn"):
-            model = state.model
+            model, confidence = state.model, self.config.memory.confidence
+            weighting = confidence is not None and confidence.weighting
             for iterations in state.pending[state.pending > 0].unique().tolist():
                 chosen = (state.pending == iterations).nonzero()[:, 0]
-                samples, boxes, weights = state.memory.view(chosen)
+                samples, boxes, weights = state.memory.view(chosen, weighting=weighting)
                 improved = self._localiser.learn(
                     model.of(chosen),
                     samples,
@@ -411,23 +358,29 @@ class Tracker:
     # ----------------------------------------------------------------------------------------------- result
 
     def _result(self, state: State, selections: list[Selection], crop: CropFrame) -> Result:
-        presence = self.config.presence
         peaks = np.array([selection.peak for selection in selections])
-        odds = np.clip((peaks - presence.threshold) / presence.temperature, -50, 50)
-        scores = 1 / (1 + np.exp(-odds))
+        scores = self.config.presence.scores(peaks, np.array([selection.initial for selection in selections]))
         statuses = tuple(selection.status for selection in selections)
-        present = (scores >= presence.decision) & np.array([status is not Status.LOST for status in statuses])
+        found = np.array([status is not Status.LOST for status in statuses])
         regions = centre_to_box(crop.position, (crop.scale * crop.sample_size)[:, None].expand(-1, 2))
-        result = Result(
+        return Result(
             frame=state.frame,
             box=centre_to_box(state.position, state.size).numpy().astype(np.float64),
             score=scores,
             peak=peaks,
-            present=present,
+            present=(scores >= self.config.presence.decision) & found,
             status=statuses,
             search_region=regions.numpy().astype(np.float64),
         )
-        return result[0] if state.single else result
+
+    def require_candidates(self) -> None:
+        """Make sure that the tracker follows candidates, before any work is done.
+
+        Raises:
+            LockonError: it does not.
+        """
+        if not isinstance(self.config.selector, AssociationConfig):
+            raise LockonError(f"tracker '{self.name}' follows no candidates; use one that does, e.g. 'keep_track_s'.")
 
     def require_density(self) -> None:
         """Make sure that the tracker can predict densities, before any work is done.
@@ -448,5 +401,4 @@ class Tracker:
         assert net is not None
         boxes = crop.to_crop(state.position, state.size).to(self.device)
         box_features = net.test_features(*features)
-        density = predicted_density(net, state.modulation, box_features, boxes, crop, maps, self._localiser.grid)
-        return density[0] if state.single else density
+        return predicted_density(net, state.modulation, box_features, boxes, crop, maps, self._localiser.grid)

@@ -1,6 +1,7 @@
 """The support set: a fixed number of weighted samples per target, in one buffer.
 
-Weights age geometrically; the initial samples may be guaranteed a share (ATOM, Sec. 3.3 and reference).
+Weights age geometrically; the initial samples may be guaranteed a share (ATOM, Sec. 3.3 and reference). Beside its
+age α a sample may have a confidence β that it shows the target (KeepTrack, Sec. 3.8 and reference).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
+
+from lockon.tracking.learners.confidence import ConfidenceConfig
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class MemoryConfig:
     """Treat a frame with a distractor specially: higher learning rate, model update at once (ATOM, Table 2)."""
     update_when_lost: bool = False
     """Run the regular updates also in frames that add no sample (ATOM)."""
+    confidence: ConfidenceConfig | None = None
+    """None: samples differ by their age only."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Memory:
     """Slot of the latest addition; -1 before the first."""
     initial: int
     """First-frame samples per target."""
+    confidences: Float[Tensor, "targets slots"] | None = None
+    """β of each sample, 1 in the first frame; None where samples differ by age only."""
 
     @classmethod
     def of_first_frame(
@@ -60,8 +67,17 @@ class Memory:
         samples: Float[Tensor, "targets images channels rows cols"],
         boxes: Float[Tensor, "targets images 4"],
         capacity: int,
+        *,
+        confident: bool = False,
     ) -> Memory:
-        """A memory that holds the first-frame samples with equal weights, and room for at least one more."""
+        """A memory that holds the first-frame samples with equal weights, and room for at least one more.
+
+        Args:
+            samples: of the augmented first frame.
+            boxes: target boxes in their crops, crop pixels.
+            capacity: see `MemoryConfig`.
+            confident: whether samples have confidences, too.
+        """
         targets, images = samples.shape[:2]
         capacity = max(capacity, images + 1)
         buffer = samples.new_zeros(targets, capacity, *samples.shape[2:])
@@ -71,7 +87,8 @@ class Memory:
         weights = torch.zeros(targets, capacity)
         weights[:, :images] = 1 / images
         stored = torch.full((targets,), images)
-        return cls(buffer, all_boxes, weights, stored, torch.full((targets,), -1), images)
+        confidences = (weights > 0).float() if confident else None
+        return cls(buffer, all_boxes, weights, stored, torch.full((targets,), -1), images, confidences)
 
     def add(
         self,
@@ -81,9 +98,10 @@ class Memory:
         learning_rates: Float[Tensor, "chosen"],
         initial_share: float,
         *,
+        confidences: Float[Tensor, "chosen"] | None = None,
         inplace: bool = False,
     ) -> Memory:
-        """Store one sample for each of the `chosen` targets in its lightest slot.
+        """Store one sample for each of the `chosen` targets in its lightest slot, or that of the least α·β.
 
         Args:
             chosen: indices of the targets.
@@ -91,16 +109,20 @@ class Memory:
             boxes: target boxes in the crops of the samples, crop pixels.
             learning_rates: weight of each new sample relative to all older ones.
             initial_share: see `MemoryConfig`.
+            confidences: β of each new sample, where the memory has them.
             inplace: write into the buffers of this memory, which must not be used afterwards.
         """
         if len(chosen) == 0:
             return self
         memory = self if inplace else self.clone()
         for target, rate in zip(chosen.tolist(), learning_rates.tolist(), strict=True):
+            sureness = None if memory.confidences is None else memory.confidences[target, : memory.stored[target]]
             latest = int(memory.latest[target])
-            slot = aged_weights_(memory.weights[target], rate, latest, self.initial, initial_share)
+            slot = aged_weights_(memory.weights[target], rate, latest, self.initial, initial_share, sureness)
             memory.latest[target] = slot
         slots = memory.latest[chosen]
+        if memory.confidences is not None and confidences is not None:
+            memory.confidences[chosen, slots] = confidences
         memory.samples[chosen, slots] = samples.to(memory.samples)
         memory.boxes[chosen, slots] = boxes.to(memory.boxes)
         memory.stored[chosen] = (memory.stored[chosen] + 1).clamp(max=memory.weights.shape[1])
@@ -115,18 +137,30 @@ class Memory:
             weights=self.weights.clone(),
             stored=self.stored.clone(),
             latest=self.latest.clone(),
+            confidences=None if self.confidences is None else self.confidences.clone(),
         )
 
-    def view(self, chosen: Int[Tensor, "chosen"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Samples, boxes and weights of some targets, without the slots that none of them has filled."""
+    def view(self, chosen: Int[Tensor, "chosen"], *, weighting: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples, boxes and weights of some targets, without the slots that none of them has filled.
+
+        Args:
+            chosen: indices of the targets.
+            weighting: weigh samples by confidence, too: α·β in place of α.
+        """
+        weights = self.weights * self.confidences if weighting and self.confidences is not None else self.weights
         used = int(self.stored[chosen].max())
         if len(chosen) == len(self.stored):
-            return self.samples[:, :used], self.boxes[:, :used], self.weights[:, :used]
-        return self.samples[chosen, :used], self.boxes[chosen, :used], self.weights[chosen, :used]
+            return self.samples[:, :used], self.boxes[:, :used], weights[:, :used]
+        return self.samples[chosen, :used], self.boxes[chosen, :used], weights[chosen, :used]
 
 
 def aged_weights_(
-    weights: Float[Tensor, "slots"], learning_rate: float, latest: int, initial: int, initial_share: float
+    weights: Float[Tensor, "slots"],
+    learning_rate: float,
+    latest: int,
+    initial: int,
+    initial_share: float,
+    confidences: Float[Tensor, "stored"] | None = None,
 ) -> int:
     """Make room for a new sample in a target's weights (changed in place) and return its slot.
 
@@ -139,19 +173,28 @@ def aged_weights_(
         latest: slot of the latest addition, -1 if there was none.
         initial: number of first-frame samples, in the first slots.
         initial_share: total weight below which these are lifted; 0: they age and are replaced like all others.
+        confidences: of the samples stored so far. With them the first-frame samples are never replaced, and a
+            sample that takes the place of the latest one takes over its weight (KeepTrack).
     """
     if learning_rate == 1:
         weights.zero_()[0] = 1
         return 0
-    protected = initial if initial_share > 0 else 0
-    slot = protected + int(weights[protected:].argmin())
+    slot = _slot_to_fill(weights, initial if initial_share > 0 else 0, initial, confidences)
     if latest < 0:
         weights /= 1 - learning_rate
         weights[slot] = learning_rate
-    else:
+    elif slot != latest or confidences is None:
         weights[slot] = weights[latest] / (1 - learning_rate)
     weights /= weights.sum()
     if initial_share > 0 and weights[:initial].sum() < initial_share:
         weights /= initial_share + weights[initial:].sum()
         weights[:initial] = initial_share / initial
     return slot
+
+
+def _slot_to_fill(weights: Tensor, protected: int, initial: int, confidences: Tensor | None) -> int:
+    if confidences is None:
+        return protected + int(weights[protected:].argmin())
+    if len(confidences) < len(weights):
+        return len(confidences)
+    return initial + int((weights * confidences)[initial:].argmin())

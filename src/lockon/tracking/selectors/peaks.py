@@ -7,15 +7,18 @@ distractor, and the one near the previous target position wins.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
+from lockon.tracking.profiling import NoTimer, Timer
+from lockon.tracking.selectors.base import Scene, Selection, Vector
+from lockon.tracking.selectors.object_table import ObjectTable
 from lockon.types import Status
-
-Vector = Float[np.ndarray, "2"]
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,62 @@ class PeakConfig:
     """Radius, relative to half the score map, within which the target is expected; exactly on it is undecided."""
 
 
-class Selection(NamedTuple):
-    """What was chosen."""
+class PeakSelector:
+    """Takes the highest peak, frame by frame, remembering nothing.
 
-    scale_index: int
-    displacement: Vector
-    """From the centre of the score map, (row, col), in cells."""
-    status: Status
-    peak: float
-    """Height of the highest peak."""
+    Args:
+        config: thresholds.
+        first_factor: first of the searched scales, relative to the target's.
+        expect: see `TrackerConfig`.
+        window: Hann window over the score map; None to seek peaks in the scores as they are.
+        every_peak: seek all peaks under the window, not the first one only.
+        timer: told how long it takes.
+    """
+
+    def __init__(
+        self,
+        config: PeakConfig,
+        *,
+        first_factor: float = 1.0,
+        expect: Literal["previous", "centre"] = "previous",
+        window: Float[np.ndarray, "rows cols"] | None = None,
+        every_peak: bool = False,
+        timer: Timer | None = None,
+    ) -> None:
+        self._config = config
+        self._first_factor = first_factor
+        self._expect_centre = expect == "centre"
+        self._window = window
+        self._every_peak = every_peak
+        self._timer = timer or NoTimer()
+
+    def start(self, targets: int) -> None:
+        """See `Selector`: nothing is remembered."""
+
+    def select(self, scene: Scene, objects: ObjectTable | None = None) -> tuple[list[Selection], None]:  # noqa: ARG002
+        """See `Selector`."""
+        return list(self.each(scene, range(len(scene.maps)))), None
+
+    def each(self, scene: Scene, targets: Iterable[int]) -> Iterator[Selection]:
+        """Choose for some of the targets."""
+        with self._timer.stage("localise"):
+            maps, window = scene.maps, self._window
+            if window is not None and self._every_peak:
+                maps, window = maps * window, None
+            cell = scene.grid.cell * scene.regions.scales[:, :1] / self._first_factor
+            previous = (scene.position - scene.regions.positions[:, 0]) / cell
+            if self._expect_centre:
+                previous = torch.zeros_like(previous)
+            target_cells = scene.size / cell
+            for target in targets:
+                yield select_peak(
+                    maps[target],
+                    self._config,
+                    centre=np.asarray(scene.grid.centre, np.float32),
+                    previous=previous[target].numpy(),
+                    target_cells=target_cells[target].numpy(),
+                    window=window,
+                )
 
 
 def select_peak(
