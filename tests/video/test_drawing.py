@@ -7,7 +7,7 @@ from lockon.boxes import Box
 from lockon.errors import ImageError
 from lockon.types import Result, Status
 from lockon.video import annotate, draw_box, draw_mask, draw_trail, target_color
-from lockon.video.drawing import _letter_size
+from lockon.video.drawing import letter_size
 from lockon.video.labels import fitting_label
 
 
@@ -63,7 +63,7 @@ def test_a_dashed_box_has_gaps():
 def test_labels_are_readable_and_inside_at_any_resolution(size):
     width, height = size
     image = grey(width, height)
-    raster = fitting_label("dog 0.87", _letter_size(image), target_color(0), width, height)
+    raster = fitting_label("dog 0.87", letter_size(image), target_color(0), width, height)
     letters = (raster[..., 0] > 150).sum()  # neither the plate nor the image is as red as that
     assert letters > 20
     for x, y in ((-0.1, -0.1), (0.9, 0.9), (0.95, 0.0), (5, 5)):

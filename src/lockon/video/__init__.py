@@ -1,5 +1,6 @@
 """Video in, video out: sources, sinks and drawing."""
 
+from lockon.video.candidates import draw_candidates, object_color
 from lockon.video.densities import draw_density
 from lockon.video.drawing import annotate, draw_box, draw_mask, draw_trail, target_color
 from lockon.video.image_files import read_image
@@ -21,9 +22,11 @@ __all__ = [
     "VideoWriter",
     "annotate",
     "draw_box",
+    "draw_candidates",
     "draw_density",
     "draw_mask",
     "draw_trail",
+    "object_color",
     "open_sink",
     "open_source",
     "read_image",

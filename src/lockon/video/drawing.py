@@ -42,7 +42,7 @@ _BLACK: Color = (0, 0, 0)
 _OPACITY = 0.4
 """Of the tint of a mask."""
 
-_FARTHEST = 1_000_000
+FARTHEST = 1_000_000
 """Pixels: coordinates beyond are as good as infinite."""
 
 
@@ -148,16 +148,14 @@ def _faded(color: Color) -> Color:
     return red, green, blue
 
 
-def _short_side(canvas: Image) -> int:
-    return min(int(canvas.shape[0]), int(canvas.shape[1]))
+def line_width(image: Image) -> int:
+    """Pixels that follow the resolution."""
+    return max(1, round(min(image.shape[:2]) / 240))
 
 
-def _line_width(canvas: Image) -> int:
-    return max(1, round(_short_side(canvas) / 240))
-
-
-def _letter_size(canvas: Image) -> int:
-    return max(10, round(_short_side(canvas) / 32))
+def letter_size(image: Image) -> int:
+    """Pixels that follow the resolution, and can be read on small images."""
+    return max(10, round(min(image.shape[:2]) / 32))
 
 
 def _draw_box(canvas: Image, box: Sequence[float], color: Color, label: str, dashed: bool) -> None:
@@ -165,9 +163,9 @@ def _draw_box(canvas: Image, box: Sequence[float], color: Color, label: str, das
     if not all(map(math.isfinite, (x, y, w, h))):
         return
     left, top, right, bottom = (
-        round(min(max(value, -_FARTHEST), _FARTHEST)) for value in (x, y, max(x + w, x + 1), max(y + h, y + 1))
+        round(min(max(value, -FARTHEST), FARTHEST)) for value in (x, y, max(x + w, x + 1), max(y + h, y + 1))
     )
-    width = _line_width(canvas)
+    width = line_width(canvas)
     dash = 4 * width if dashed else None
     rim = width // 2  # sets the line off from a background of its colour
     if rim:
@@ -202,7 +200,7 @@ def _draw_bar(
 def _draw_label(canvas: Image, anchor: tuple[int, int, int], text: str, color: Color) -> None:
     """Above the box, or below it where there is no room above, or inside; always on the image."""
     height, width = canvas.shape[:2]
-    label = fitting_label(text, _letter_size(canvas), color, width, height)
+    label = fitting_label(text, letter_size(canvas), color, width, height)
     if label is None:
         return
     left, above, below = anchor
@@ -220,7 +218,7 @@ def _draw_mask(canvas: Image, mask: NDArray[Any], color: Color, opacity: float) 
         raise ImageError(f"a mask has the size of its image, {canvas.shape[:2]}; got {inside.shape}.")
     if not inside.any():
         return
-    margin = _line_width(canvas)
+    margin = line_width(canvas)
     rows, columns = (_span(np.any(inside, axis=axis), margin) for axis in (1, 0))
     inside, region = inside[rows, columns], canvas[rows, columns]
     outline = inside & ~_eroded(inside, margin)
@@ -250,8 +248,8 @@ def _draw_trail(canvas: Image, points: Sequence[tuple[float, float]], color: Col
     finite = [point for point in points if all(map(math.isfinite, point))]
     if len(finite) < 2:
         return
-    line = np.clip(np.array(finite), -_FARTHEST, _FARTHEST)
-    width = _line_width(canvas)
+    line = np.clip(np.array(finite), -FARTHEST, FARTHEST)
+    width = line_width(canvas)
     margin = 2 * width + 1
     (left, top), (right, bottom) = (
         np.clip(corner, 0, canvas.shape[1::-1]).astype(int)

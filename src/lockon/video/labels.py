@@ -49,7 +49,8 @@ def _stroke(size: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The letters of all labels, as high as `size` pixels."""
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font
@@ -57,8 +58,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 def _extent(text: str, size: int) -> tuple[int, int]:
     """Width and height of a label; the height is the same for all texts."""
-    font, margin = _font(size), 2 * (_padding(size) + _stroke(size))
-    return round(font.getlength(text)) + margin, sum(font.getmetrics()) + margin
+    letters, margin = font(size), 2 * (_padding(size) + _stroke(size))
+    return round(letters.getlength(text)) + margin, sum(letters.getmetrics()) + margin
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +68,7 @@ def _raster(text: str, size: int, color: Color) -> Image:
     image = PilImage.new("RGB", _extent(text, size), color)
     at = _padding(size) + _stroke(size)
     ImageDraw.Draw(image).text(
-        (at, at), text, fill="white", font=_font(size), stroke_width=_stroke(size), stroke_fill="black"
+        (at, at), text, fill="white", font=font(size), stroke_width=_stroke(size), stroke_fill="black"
     )
     pixels = np.array(image)
     pixels.setflags(write=False)
