@@ -24,7 +24,7 @@ from lockon.trajectory import (
     read_json,
     read_otb,
 )
-from lockon.types import Result, Status
+from lockon.types import Candidates, Result, Status
 
 HEADER = Header(
     tracker="lockon_s",
@@ -105,6 +105,50 @@ def one(frame, x=1.0):
     return Result(frame, Box(x, 2, 30, 40), 0.5, True, Status.FOUND, time=frame / 30)
 
 
+def candidates(*ids, selected=-1):
+    n, rng = len(ids), np.random.default_rng(len(ids))
+    return Candidates(
+        points_xy=rng.normal(100, 50, (n, 2)),
+        scores=rng.uniform(size=n).astype(np.float32),
+        ids=np.array(ids, dtype=np.int64),
+        selected=selected,
+        partners=np.arange(n) - 1,
+        probabilities=rng.uniform(size=n).astype(np.float32),
+    )
+
+
+def columns(candidates):
+    return {name: np.asarray(getattr(candidates, name)).tolist() for name in Candidates.__dataclass_fields__}
+
+
+def test_json_gives_back_the_candidates_bit_for_bit(tmp_path: Path):
+    path = tmp_path / "track.json"
+    sets = [None, candidates(0, 4, 2, selected=1), candidates(), candidates(7, selected=0)]
+    write(path, [replace(one(3 + number), candidates=given) for number, given in enumerate(sets)])
+    read = [result.candidates for result in read_json(path).results]
+    assert read[0] is None
+    assert [columns(found) for found in read[1:]] == [columns(given) for given in sets[1:]]
+    assert read[1].points_xy.shape == (3, 2)
+    assert read[2].points_xy.shape == (0, 2)
+    assert read[1].ids.dtype == np.int64
+
+
+def test_json_gives_every_target_its_candidates(tmp_path: Path):
+    several = Result(3, np.ones((2, 4)), np.ones(2), np.ones(2, bool), (Status.FOUND,) * 2)
+    sets = candidates(0, 3, selected=0), candidates(5)
+    write(tmp_path / "track.json", [several, replace(several, frame=4, candidates=sets)])
+    first, second = read_json(tmp_path / "track.json").results
+    assert first.candidates is None
+    assert [columns(found) for found in second.candidates] == [columns(given) for given in sets]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_other_formats_do_without_candidates(tmp_path: Path, suffix):
+    write(tmp_path / f"with{suffix}", [replace(one(3), candidates=candidates(0))])
+    write(tmp_path / f"without{suffix}", [one(3)])
+    assert (tmp_path / f"with{suffix}").read_text() == (tmp_path / f"without{suffix}").read_text()
+
+
 def test_otb_text_repeats_the_last_box_for_skipped_frames(tmp_path: Path):
     write(tmp_path / "track.txt", [one(3, 1.0), one(6, 9.0)])
     assert read_otb(tmp_path / "track.txt")[:, 0].tolist() == [1.0, 1.0, 1.0, 9.0]
@@ -128,6 +172,7 @@ def test_the_file_is_complete_after_every_frame(tmp_path: Path, suffix):
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".txt"])
 def test_a_track_that_goes_on_makes_the_same_file(tmp_path: Path, suffix):
     results = [one(3), one(4, 5.0), one(7, 6.0), one(8)]
+    results[1:3] = [replace(result, candidates=candidates(0, 1)) for result in results[1:3]]
     write(tmp_path / f"whole{suffix}", results)
     write(tmp_path / f"parts{suffix}", results[:3])
     with open_writer(tmp_path / f"parts{suffix}", header(1), past=results[:2]) as writer:
@@ -187,6 +232,15 @@ def spoil(change):
     return text
 
 
+def spoil_candidates(**changes):
+    """JSON text of a trajectory with candidates that are not right."""
+
+    def change(content):
+        content["records"][1]["candidates"] = {**columns(candidates(0, 1)), **changes}
+
+    return spoil(change)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -203,6 +257,12 @@ def spoil(change):
         (spoil(lambda content: content["records"][0].update(status="gone")), "record 0: 'gone'"),
         (spoil(lambda content: content["records"][0].update(present=1)), "record 0: present is true or false"),
         (spoil(lambda content: content["records"][0].update(score="NaN")), "record 0: NaN is not a finite"),
+        (spoil_candidates(scores=[1.0]), "record 1: the 2 candidates do not all have"),
+        (spoil_candidates(points_xy=[[1.0, 2.0]]), "record 1: "),
+        (spoil_candidates(points_xy=[[1.0, float("nan")]] * 2), "record 1: .* not a finite number"),
+        (spoil_candidates(selected=2), "record 1: candidate 2 of 2 cannot be selected"),
+        (spoil(lambda content: content["records"][1].update(candidates={})), "record 1: 'ids' is missing"),
+        (spoil(lambda content: content["records"][1].update(candidates=None)), "record 1: "),
         (spoil(lambda content: content["records"].reverse()), "frame 3 comes after frame 4"),
         (spoil(lambda content: content["records"][1].update(frame=3)), "frame 3 does not list"),
         (spoil(lambda content: content["records"][1].update(target=1)), "frame 4 does not list"),

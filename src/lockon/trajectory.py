@@ -24,7 +24,7 @@ from jaxtyping import Float
 from lockon.boxes import Box
 from lockon.errors import DataError, UnknownNameError
 from lockon.files import cannot_write, check_writable, replacing
-from lockon.types import Result, Status
+from lockon.types import Candidates, Result, Status
 
 _Value = TypeVar("_Value")
 
@@ -68,6 +68,8 @@ class _Row(NamedTuple):
     score: float
     present: bool
     status: Status
+    candidates: Candidates | None = None
+    """In JSON alone."""
 
 
 CSV_COLUMNS = ("frame", "time", "target", "x", "y", "w", "h", "score", "present", "status")
@@ -76,7 +78,14 @@ CSV_COLUMNS = ("frame", "time", "target", "x", "y", "w", "h", "score", "present"
 def _rows(result: Result) -> list[_Row]:
     return [
         _Row(
-            one.frame, one.time, target, Box(*one.box), float(one.score), bool(one.present), cast(Status, one.status)
+            one.frame,
+            one.time,
+            target,
+            Box(*one.box),
+            float(one.score),
+            bool(one.present),
+            cast(Status, one.status),
+            cast(Candidates | None, one.candidates),
         )
         for target, one in enumerate(result)
     ]
@@ -97,7 +106,16 @@ def _results(rows: Iterable[_Row], path: Path) -> tuple[Result, ...]:
 def _join(rows: Sequence[_Row]) -> Result:
     first = rows[0]
     if len(rows) == 1:
-        return Result(first.frame, first.box, first.score, first.present, first.status, time=first.time)
+        return Result(
+            first.frame,
+            first.box,
+            first.score,
+            first.present,
+            first.status,
+            time=first.time,
+            candidates=first.candidates,
+        )
+    candidates = tuple(row.candidates for row in rows if row.candidates is not None)
     return Result(
         frame=first.frame,
         box=np.array([row.box for row in rows]),
@@ -105,6 +123,7 @@ def _join(rows: Sequence[_Row]) -> Result:
         present=np.array([row.present for row in rows]),
         status=tuple(row.status for row in rows),
         time=first.time,
+        candidates=candidates if len(candidates) == len(rows) else None,
     )
 
 
@@ -211,10 +230,21 @@ class JsonWriter(TrajectoryWriter):
         super().__init__([path], "".join(["{\n", *lines, ' "records": [']), "\n ]\n}\n", past)
 
     def _chunks(self, result: Result) -> Sequence[str]:
-        records = [json.dumps(row._asdict(), allow_nan=False) for row in _rows(result)]
+        records = [json.dumps(_record(row), allow_nan=False) for row in _rows(result)]
         text = self._separator + ",\n".join(f"  {record}" for record in records)
         self._separator = ",\n"
         return [text]
+
+
+def _record(row: _Row) -> dict[str, Any]:
+    """A row as JSON writes it; without candidates it has none."""
+    record = row._asdict()
+    if row.candidates is None:
+        del record["candidates"]
+    else:
+        columns = {item.name: getattr(row.candidates, item.name) for item in fields(Candidates)}
+        record["candidates"] = {name: np.asarray(values).tolist() for name, values in columns.items()}
+    return record
 
 
 class CsvWriter(TrajectoryWriter):
@@ -370,7 +400,7 @@ def _header(content: dict[str, Any]) -> Header:
 
 
 def _row(record: dict[str, Any]) -> _Row:
-    values = {name: record[name] for name in _Row._fields}
+    values = {name: record[name] for name in _Row._fields if name not in _Row._field_defaults}
     time, score = values["time"], _number(values["score"])
     if not isinstance(values["present"], bool):
         raise ValueError(f"present is true or false; got {values['present']!r}")
@@ -382,7 +412,27 @@ def _row(record: dict[str, Any]) -> _Row:
         score=score,
         present=values["present"],
         status=Status(values["status"]),
+        candidates=_candidates(record["candidates"]) if "candidates" in record else None,
     )
+
+
+def _candidates(columns: dict[str, Any]) -> Candidates:
+    count = len(columns["ids"])
+    candidates = Candidates(
+        points_xy=np.array(columns["points_xy"], dtype=np.float64).reshape(count, 2),
+        scores=np.array(columns["scores"], dtype=np.float64),
+        ids=np.array(columns["ids"], dtype=np.int64),
+        selected=int(columns["selected"]),
+        partners=np.array(columns["partners"], dtype=np.int64),
+        probabilities=np.array(columns["probabilities"], dtype=np.float64),
+    )
+    if {len(candidates.scores), len(candidates.partners), len(candidates.probabilities)} != {count}:
+        raise ValueError(f"the {count} candidates do not all have a score, a partner and a probability")
+    if not all(np.isfinite(values).all() for values in (candidates.points_xy, candidates.scores)):
+        raise ValueError("a candidate has a place or a score that is not a finite number")
+    if not -1 <= candidates.selected < count:
+        raise ValueError(f"candidate {candidates.selected} of {count} cannot be selected")
+    return candidates
 
 
 def _csv_row(line: Sequence[str]) -> _Row:
