@@ -80,6 +80,29 @@ def test_threshold_tuned_on_the_dev_set():
     assert (scores.values["TPR"], scores.values["TNR"]) == (1.0, 1.0)
 
 
+def test_the_assessment_says_which_threshold_is_best():
+    said = track(f30=(BOX, True, 0.9), f60=(AWAY, True, 0.7), f90=(BOX, True, 0.5), f120=(BOX, False, 0.2))
+    (note,) = assess(few(), {"T": [{"a": said}]}).notes
+    # One frame of two is found, and both without the target are called so.
+    assert note == (
+        "'T' would be best by calling present what has a score above 0.5: MaxGM 0.707, TPR 0.500, TNR 1.000."
+    )
+
+
+def test_a_threshold_needs_frames_of_both_kinds():
+    always = few(present=(1, 1, 1, 1, 1))
+    said = track(f30=(BOX, True, 0.9))
+    assert assess(always, {"T": [{"a": said}]}).notes == ()
+    with pytest.raises(DataError, match="with and without the target"):
+        best_threshold(always, [{"a": said}])
+
+
+def test_without_scores_nothing_is_said_of_thresholds():
+    boxes = np.tile(np.array(BOX), (121, 1))
+    (note,) = assess(few(), {"T": [{"a": Track(boxes=boxes)}]}).notes
+    assert note == "'T' does not say when the target is absent."
+
+
 def test_a_secret_annotation_is_said_to_be_secret():
     with pytest.raises(DataError, match="secret"):
         assess(few((0,), (1,)), {"T": [{"a": track(f30=(BOX, True, 0.9))}]})

@@ -220,11 +220,13 @@ def _print_scores(test_sets: Sequence[TestSet], trackers: Mapping[str, Setting],
         if not results:
             continue
         try:
-            table = overview_table(assess(test_set, results))
+            assessment = assess(test_set, results)
         except DataError as error:
             print(f"no scores on {test_set.title}: {error}")
             continue
-        console.print(as_rich(_with_settings(table, trackers)))
+        console.print(as_rich(_with_settings(overview_table(assessment), trackers)))
+        for note in assessment.notes:
+            print(f"note: {note}")
 
 
 def _with_settings(table: Table, settings: Mapping[str, Setting]) -> Table:

@@ -7,7 +7,7 @@ Trackers are ranked by the geometric mean of the two rates, at its maximum over 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -180,7 +180,7 @@ def best_threshold(test_set: TestSet, runs: Sequence[Mapping[str, object]]) -> f
     """The threshold on the score above which to call a frame present, tuned for MaxGM on a test set (the dev set).
 
     Raises:
-        DataError: the tracks do not fit the test set, or have no scores.
+        DataError: the tracks do not fit the test set, or have no scores; or the target is in all frames, or in none.
     """
     sequences = [sequence for sequence in test_set.sequences if all(sequence.name in run for run in runs)]
     outcomes = [
@@ -190,8 +190,20 @@ def best_threshold(test_set: TestSet, runs: Sequence[Mapping[str, object]]) -> f
     ]
     if not outcomes:
         raise DataError(f"there are no results on {test_set.title} to tune a threshold on.")
-    thresholds, values = threshold_curve(outcomes)
-    return float(thresholds[int(np.nanargmax(values.max_gm))])
+    if not _can_be_tuned(outcomes):
+        raise DataError(f"{test_set.title} needs frames with and without the target to tune a threshold on.")
+    return _tuned(outcomes)[0]
+
+
+def _can_be_tuned(outcomes: Sequence[Outcome]) -> bool:
+    return {True, False} <= {bool(there) for outcome in outcomes for there in outcome.annotated}
+
+
+def _tuned(outcomes: Sequence[Outcome]) -> tuple[float, Rates]:
+    """The threshold on the score that is best for MaxGM, and the rates there."""
+    thresholds, curve = threshold_curve(outcomes)
+    best = int(np.nanargmax(curve.max_gm))
+    return float(thresholds[best]), Rates(*(rate[best] for rate in curve))
 
 
 def with_threshold(track: Track, threshold: float) -> Track:
@@ -285,7 +297,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
     if not any((_truth(sequence, test_set).numbers > 0).any() for sequence in sequences):
         raise secret_annotation(test_set, "first frames")
     members = attribute_members(test_set, sequences)
-    scores, undecided = [], []
+    scores, notes = [], []
     for tracker, runs in results.items():
         outcomes = [
             [
@@ -295,7 +307,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
             for run in runs
         ]
         tracks = [track for run in runs for track in run.values() if isinstance(track, Track)]
-        undecided += [tracker] if any(track.present is None for track in tracks) else []
+        notes += list(_notes(tracker, tracks, [outcome for run in outcomes for outcome in run]))
         scores.append(_scores(tracker, outcomes, members, frames_per_second(tracks)))
     return assess_pooled(
         test_set,
@@ -306,8 +318,23 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         measures=MEASURES,
         plots=(PRESENCE, OVER_TIME) if all(PRESENCE.name in each.curves for each in scores) else (OVER_TIME,),
         exclusions=exclusions,
-        notes=tuple(f"'{tracker}' does not say when the target is absent." for tracker in undecided),
+        notes=tuple(notes),
     )
+
+
+def _notes(tracker: str, tracks: Sequence[Track], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    if any(track.present is None for track in tracks):
+        yield f"'{tracker}' does not say when the target is absent."
+    if _have_scores(outcomes) and _can_be_tuned(outcomes):
+        threshold, at = _tuned(outcomes)
+        yield (
+            f"'{tracker}' would be best by calling present what has a score above {threshold:.4g}: "
+            f"MaxGM {at.max_gm:.3f}, TPR {at.true_positive:.3f}, TNR {at.true_negative:.3f}."
+        )
+
+
+def _have_scores(outcomes: Sequence[Outcome]) -> bool:
+    return all(outcome.scores is not None and not np.isnan(outcome.scores).any() for outcome in outcomes)
 
 
 def _scores(
@@ -323,7 +350,7 @@ def _scores(
     times = np.arange(TIME_STEP, last + TIME_STEP, TIME_STEP, dtype=np.float64)
     over_time = np.array([true_positive_rate(everything, OVERLAPS[0], 0, time) for time in times])
     curves = {OVER_TIME.name: Curve(x=times, y=over_time, score=float(values["TPR"].mean()))}
-    if all(outcome.scores is not None and not np.isnan(outcome.scores).any() for outcome in everything):
+    if _have_scores(everything):
         _, after = threshold_curve(everything)
         curves[PRESENCE.name] = Curve(
             x=after.true_negative,
