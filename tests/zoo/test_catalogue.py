@@ -4,10 +4,13 @@ import pytest
 import torch
 
 from lockon.errors import UnknownNameError
+from lockon.networks.association import CONSTRUCTORS as ASSOCIATIONS
+from lockon.networks.association import build_association
 from lockon.networks.tracker_net import CONSTRUCTORS
 from lockon.tracking import PRESETS
 from lockon.zoo import Entry, describe, entries, find_entry
 from lockon.zoo.checkpoints import manifest, shapes_of
+from lockon.zoo.matching import TRUNK
 
 EVERY_ENTRY = pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
 
@@ -23,12 +26,22 @@ def test_weights_are_those_of_the_network_the_preset_asks_for(entry: Entry) -> N
     assert entry.weights.trunk_only <= (PRESETS[entry.name].estimator is None)
 
 
+def test_networks_of_association_are_those_that_can_be_built() -> None:
+    associations = [entry.association for entry in entries() if entry.association is not None]
+    assert associations
+    assert {part.constructor for part in associations} <= set(ASSOCIATIONS)
+    # The two networks of a tracker lie in one folder.
+    names = {part.name: part for entry in entries() for part in entry.parts}
+    assert all(names[part.name] is part for entry in entries() for part in entry.parts)
+
+
 @EVERY_ENTRY
 def test_an_entry_is_found_and_described(entry: Entry) -> None:
     assert find_entry(entry.name) is entry
     text = describe(entry)
-    for part in (entry.name, entry.paper, entry.weights.licence, *(file.name for file in entry.weights.files)):
-        assert part in text
+    for words in (entry.name, entry.paper, *(part.licence for part in entry.parts)):
+        assert words in text
+    assert all(file.name in text for part in entry.parts for file in part.files)
     assert all(measure in text for measure in entry.reported)
 
 
@@ -42,3 +55,11 @@ def test_networks_have_exactly_the_entries_of_the_official_checkpoints(construct
     with torch.device("meta"):
         network = CONSTRUCTORS[constructor]()
     assert shapes_of(network.state_dict()) == manifest(constructor)
+
+
+def test_the_association_network_has_the_official_entries_but_the_backbone() -> None:
+    constructor = "target_candidate_matching_net_resnet50"
+    expected = [(key, shape) for key, shape in manifest(constructor).items() if not key.startswith(TRUNK)]
+    with torch.device("meta"):
+        network = build_association(constructor)
+    assert list(shapes_of(network.state_dict()).items()) == expected

@@ -131,6 +131,7 @@ def test_comparison_names_what_differs() -> None:
         ("dimpnet50", 407, 43_097_303),
         ("klcedimpnet50", 404, 43_097_003),
         ("dimpnet50_simple", 403, 43_097_002),
+        ("target_candidate_matching_net_resnet50", 423, 32_560_425),
     ],
 )
 def test_manifests_have_the_sizes_of_the_official_networks(constructor: str, tensors: int, parameters: int) -> None:

@@ -74,7 +74,7 @@ def test_an_import_is_found_by_every_tracker_that_shares_the_weights(
     assert path == home / "models" / "atom.safetensors"
     assert sorted(p.name for p in path.parent.iterdir()) == ["atom.json", "atom.safetensors"]
     for entry in entries():
-        assert (locate(entry) == path) == (entry.weights.name == "atom"), entry.name
+        assert (locate(entry.weights) == path) == (entry.weights.name == "atom"), entry.name
     network, entry = load_network("atom_vot")
     assert entry.name == "atom_vot"
     assert_holds(network, atom)
@@ -303,7 +303,7 @@ def test_a_model_of_the_package_is_found_without_import(tmp_path: Path, monkeypa
     card = Card(constructor="lockon_s", tracker="lockon_s", licence="Apache-2.0", origin="here")
     path = write_model(tmp_path / "package" / "lockon_s.safetensors", half, card)
     network, entry = load_network("lockon_s")
-    assert locate(entry) == path
+    assert locate(entry.weights) == path
     assert_holds(network, OrderedDict(half))
     assert {k: v.dtype for k, v in network.state_dict().items()} == {k: v.dtype for k, v in state.items()}
     with pytest.raises(CheckpointError, match="the package contains it"):
@@ -313,14 +313,14 @@ def test_a_model_of_the_package_is_found_without_import(tmp_path: Path, monkeypa
 def test_a_name_goes_before_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("lockon_s").write_bytes(b"junk")
-    assert model_file("lockon_s") == locate(find_entry("lockon_s"))
+    assert model_file("lockon_s") == locate(find_entry("lockon_s").weights)
     assert load_network("lockon_s")[1].name == "lockon_s"
     with pytest.raises(CheckpointError, match="lockon_s"):
         load_network("./lockon_s")
 
 
 def test_weights_from_a_file_replace_those_of_a_name() -> None:
-    packaged = locate(find_entry("lockon_s"))
+    packaged = locate(find_entry("lockon_s").weights)
     assert packaged is not None
     network, entry = load_network("lockon_s", weights=packaged)
     expected, _ = load_network("lockon_s")

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from lockon.errors import OutputError
 from lockon.video.encoder import find_encoder
-from lockon.zoo import entries, locate, models_folder
+from lockon.zoo import entries, is_ready, models_folder
 
 DEVELOPER_EXTRAS = {"test", "dev"}
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -110,7 +110,7 @@ def extras() -> Iterator[Finding]:
 def models() -> Iterator[Finding]:
     """The folder of imported models, and the trackers that have their weights."""
     yield Finding("folder", str(models_folder()))
-    ready = [entry.name for entry in entries() if locate(entry)]
+    ready = [entry.name for entry in entries() if is_ready(entry)]
     for name in ready:
         yield Finding(name, "ready")
     others = [entry.name for entry in entries() if entry.name not in ready]

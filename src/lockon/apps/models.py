@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg, subcommand
 
-from lockon.zoo import describe, entries, find_entry, import_checkpoint, locate, models_folder
+from lockon.zoo import describe, entries, find_entry, import_checkpoint, is_ready, locate, models_folder
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ModelsList:
         """Print the table."""
         table = Table("", "name", "what it is", box=None)
         for entry in entries():
-            table.add_row("✓" if locate(entry) else "–", entry.name, entry.summary)
+            table.add_row("✓" if is_ready(entry) else "–", entry.name, entry.summary)
         Console().print(table)
         print(f"✓ ready; – needs weights: see `lockon models show NAME`. Imported models are in {models_folder()}.")
         return 0
@@ -44,9 +44,10 @@ class ModelsShow:
         """Print the entry."""
         entry = find_entry(self.name)
         print(describe(entry))
-        print(f"  model    {locate(entry) or 'not on this machine'}")
-        for file in entry.weights.files:
-            print(f"  import   lockon models import {file.name} --as {entry.name}")
+        for part in entry.parts:
+            print(f"  model    {locate(part) or f'{part.name}.safetensors is not on this machine'}")
+            for file in part.files:
+                print(f"  import   lockon models import {file.name} --as {entry.name}")
         return 0
 
 
@@ -65,9 +66,12 @@ class ModelsImport:
     def run(self) -> int:
         """Import, and say where the model is."""
         path = import_checkpoint(self.file, self.as_name)
-        ready = [entry.name for entry in entries() if locate(entry) == path]
+        served = [entry for entry in entries() if path in map(locate, entry.parts)]
         print(path)
-        print(f"ready: {', '.join(ready)}")
+        print(f"ready: {', '.join(entry.name for entry in served if is_ready(entry))}")
+        waiting = [entry.name for entry in served if not is_ready(entry)]
+        if waiting:
+            print(f"these need another file (lockon models show {waiting[0]}): {', '.join(waiting)}")
         return 0
 
 

@@ -26,8 +26,7 @@ from lockon.tracking.precision import Precision
 from lockon.trajectory import Header
 from lockon.types import Frame, Result
 from lockon.video import FrameSink, VideoSource, open_sink, open_source
-from lockon.zoo import load, model_file
-from lockon.zoo.store import digest
+from lockon.zoo import load, weights_sha256
 
 FRAMES_AHEAD = 4
 """Frames that are decoded while one is tracked."""
@@ -193,7 +192,7 @@ class Track:
             start_frame=origin.frame,
             start_boxes=tuple(Box(*one.box) for one in origin),
             seed=first.state.seeds[0],
-            weights_sha256=digest(model_file(self.tracker)),
+            weights_sha256=weights_sha256(self.tracker),
         )
 
     def _how_to_go_on(self, paths: OutputPaths) -> str:

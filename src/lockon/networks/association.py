@@ -11,14 +11,16 @@ Sets of candidates differ in size from target to target and from frame to frame;
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Num
 from torch import Generator, Tensor, nn
 
+from lockon.errors import CheckpointError, UnknownNameError
 from lockon.nn.attention import MultiHeadAttention
 from lockon.nn.layers import Pointwise, pointwise_mlp
 from lockon.nn.sinkhorn import sinkhorn
@@ -133,6 +135,11 @@ class AssociationNet(nn.Module):
         self.matcher = Matcher(dim, encoder_widths, gnn_layers, heads, generator)
 
     @property
+    def in_channels(self) -> int:
+        """Channels of the features that are described."""
+        return self.descriptor_extractor.conv.in_channels
+
+    @property
     def dim(self) -> int:
         """Channels of a descriptor."""
         return self.descriptor_extractor.conv.out_channels
@@ -168,6 +175,65 @@ class AssociationNet(nn.Module):
         """From resemblances to log probabilities of one-to-one pairs, in float32 at least (Sec. 3.4)."""
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         return sinkhorn(scores, self.matcher.bin_score, previous_valid, current_valid, self.sinkhorn_iterations)
+
+
+def target_candidate_matching_net_resnet50(
+    *,
+    skip_gnn: bool = False,
+    GNN_layers: Sequence[str] | None = None,
+    num_sinkhorn_iterations: int = 10,
+    output_normalization: str = "sinkhorn",
+    **training: Any,
+) -> AssociationNet:
+    """The association network of KeepTrack, under the name and with the arguments that official checkpoints record.
+
+    Args:
+        skip_gnn: no layers at all (Table 11).
+        GNN_layers: "self" and "cross" in turn; two of each by default.
+        num_sinkhorn_iterations: of the transport.
+        output_normalization: there is one.
+        training: what concerns training alone.
+
+    Raises:
+        CheckpointError: They ask for another structure.
+    """
+    layers = ("self", "cross") * 2 if GNN_layers is None else tuple(GNN_layers)
+    in_turn = all(layer == ("self", "cross")[index % 2] for index, layer in enumerate(layers))
+    if not in_turn or output_normalization != "sinkhorn" or not training.keys() <= _TRAINING_ONLY:
+        given = {"GNN_layers": layers, "output_normalization": output_normalization, **training}
+        raise CheckpointError(
+            f"an association network with {given} is not supported; the checkpoint is of another kind."
+        )
+    return AssociationNet(gnn_layers=0 if skip_gnn else len(layers), sinkhorn_iterations=num_sinkhorn_iterations)
+
+
+_TRAINING_ONLY = frozenset({"backbone_pretrained", "classification_layer", "frozen_backbone_layers"})
+
+OWN_CONSTRUCTOR = "association"
+"""Name of `AssociationNet` itself on the cards of models."""
+
+CONSTRUCTORS: Mapping[str, Callable[..., AssociationNet]] = MappingProxyType(
+    {
+        OWN_CONSTRUCTOR: AssociationNet,
+        "target_candidate_matching_net_resnet50": target_candidate_matching_net_resnet50,
+    }
+)
+"""Every association network by name."""
+
+
+def build_association(constructor: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> AssociationNet:
+    """The network that a checkpoint or a card says it was built by.
+
+    Raises:
+        UnknownNameError: There is no such constructor.
+        CheckpointError: An argument is unknown, or asks for a structure that no released network has.
+    """
+    if constructor not in CONSTRUCTORS:
+        raise UnknownNameError("association network", constructor, CONSTRUCTORS)
+    try:
+        return CONSTRUCTORS[constructor](**arguments)
+    except TypeError as error:
+        raise CheckpointError(f"'{constructor}' cannot be built with {dict(arguments)}: {error}.") from error
 
 
 class DescriptorExtractor(nn.Module):
@@ -225,8 +291,9 @@ class Matcher(nn.Module):
         self, previous: Float[Tensor, "targets previous dim"], current: Float[Tensor, "targets current dim"]
     ) -> Float[Tensor, "targets previous current"]:
         """Scalar products of the projected features, over the root of their length."""
-        projected: Tensor = self.final_proj(previous)
-        return projected @ self.final_proj(current).mT / math.sqrt(projected.shape[-1])
+        before: Tensor = self.final_proj(previous)
+        after: Tensor = self.final_proj(current)
+        return before @ after.mT / math.sqrt(before.shape[-1])
 
 
 class PlaceEncoder(nn.Module):
@@ -275,7 +342,7 @@ class GraphLayer(nn.Module):
         """Messages come from the same frame, or `across` from the other."""
         source, source_valid = (nodes.flip(0), valid.flip(0)) if across else (nodes, valid)
         change: Tensor = self.update(*(tensor.flatten(0, 1) for tensor in (nodes, source, valid, source_valid)))
-        return nodes + change.unflatten(0, nodes.shape[:2])
+        return nodes + change.reshape(nodes.shape)
 
 
 class Update(nn.Module):
@@ -304,7 +371,7 @@ def _at_valid(
     """Layers applied to vectors; in training to the valid ones only, which alone may count in batch statistics."""
     if not layers.training:
         result: Tensor = layers(x.flatten(0, 1))
-        return result.unflatten(0, x.shape[:2])
+        return result.reshape(*valid.shape, result.shape[-1])
     rows: Tensor = layers(x[valid])
     filled = rows.new_zeros(*valid.shape, rows.shape[-1])
     filled[valid] = rows

@@ -50,4 +50,5 @@ class MultiHeadAttention(nn.Module):
         return merged
 
     def _split(self, x: Float[Tensor, "sets n dim"]) -> Float[Tensor, "sets heads n head_dim"]:
-        return x.unflatten(-1, (-1, self.heads)).permute(0, 3, 1, 2)
+        split: Tensor = x.unflatten(-1, (-1, self.heads))
+        return split.permute(0, 3, 1, 2)

@@ -67,6 +67,7 @@ def build_network(config: ModelConfig, generator: Generator | None = None) -> Tr
 
 def _trained_network(config: ModelConfig, start: str) -> TrackerNet:
     net, entry = load_network(start)
+    net.association = None  # trained by itself
     if entry.weights.constructor != config.constructor:
         raise RecipeError(
             f"'{start}' is a '{entry.weights.constructor}', and the recipe trains a '{config.constructor}'; "

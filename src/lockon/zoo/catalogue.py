@@ -17,6 +17,7 @@ GPL = "published by the authors of pytracking, whose code is GPL-3.0; no separat
 ATOM_PAPER = "Danelljan et al., ATOM: Accurate Tracking by Overlap Maximization, CVPR 2019"
 DIMP_PAPER = "Bhat et al., Learning Discriminative Model Prediction for Tracking, ICCV 2019"
 PRDIMP_PAPER = "Danelljan et al., Probabilistic Regression for Visual Tracking, CVPR 2020"
+KEEP_TRACK_PAPER = "Mayer et al., Learning Target Candidate Association to Keep Track of What Not to Track, ICCV 2021"
 SUPER_DIMP_PAPER = f"{DIMP_PAPER}; {PRDIMP_PAPER} (their combination; published with pytracking)"
 
 
@@ -36,13 +37,14 @@ class Weights:
     name: str
     """Base name in the folder of imported models."""
     constructor: str
-    """Of the network in `lockon.networks.tracker_net`, and name of the list of its entries in `manifests/`."""
+    """Of the network in `lockon.networks.tracker_net` or, of an association, in `lockon.networks.association`; and
+    name of the list of its entries in `manifests/`, where there are files to import."""
     files: tuple[WeightFile, ...]
     """The files to import, each sufficient; none where the package contains the weights, or nobody publishes them."""
     origin: str
     licence: str
     recipe: str | None = None
-    """That trains them, where nobody publishes them."""
+    """What `lockon train` is to be told to train them, where nobody publishes them."""
     trunk_only: bool = False
     """The backbone is all that is needed."""
 
@@ -56,8 +58,15 @@ class Entry:
     summary: str
     weights: Weights
     paper: str
+    association: Weights | None = None
+    """Of the network that associates candidates, which has files of its own (KeepTrack)."""
     reported: Mapping[str, float] = field(default_factory=dict)
     """Published results, in percent where the measure is a percentage; empty where none is known to us."""
+
+    @property
+    def parts(self) -> tuple[Weights, ...]:
+        """All that has to be on a machine for the tracker to run there."""
+        return (self.weights,) if self.association is None else (self.weights, self.association)
 
 
 def entries() -> tuple[Entry, ...]:
@@ -79,17 +88,22 @@ def find_entry(name: str) -> Entry:
 
 def describe(entry: Entry) -> str:
     """What is known about a tracker, as lines of text."""
-    weights = entry.weights
     lines = [
         f"{entry.name}: {entry.summary}",
-        f"  network  {weights.constructor}",
-        *(f"  file     {file.name}" for file in weights.files),
-        f"  origin   {weights.origin}",
-        f"  licence  {weights.licence}",
+        *(line for part in entry.parts for line in _lines_of(part)),
         f"  paper    {entry.paper}",
         *(f"  reported {measure} {value:g}" for measure, value in entry.reported.items()),
     ]
     return "\n".join(lines)
+
+
+def _lines_of(weights: Weights) -> list[str]:
+    return [
+        f"  network  {weights.constructor}",
+        *(f"  file     {file.name}" for file in weights.files),
+        f"  origin   {weights.origin}",
+        f"  licence  {weights.licence}",
+    ]
 
 
 def _official(name: str, constructor: str, file: str) -> Weights:
@@ -103,6 +117,7 @@ _PRDIMP18 = _official("prdimp18", "klcedimpnet18", "prdimp18.pth.tar")
 _PRDIMP50 = _official("prdimp50", "klcedimpnet50", "prdimp50.pth.tar")
 _SUPER_DIMP = _official("super_dimp", "dimpnet50", "super_dimp.pth.tar")
 _SUPER_DIMP_SIMPLE = _official("super_dimp_simple", "dimpnet50_simple", "super_dimp_simple.pth.tar")
+_KEEP_TRACK = _official("keep_track", "target_candidate_matching_net_resnet50", "keep_track.pth.tar")
 _ATOM_TRUNK = Weights(
     name="atom_trunk",
     constructor="atom_resnet18",
@@ -116,19 +131,25 @@ _ATOM_TRUNK = Weights(
 )
 
 
-def _unpublished(recipe: str, constructor: str) -> Weights:
+def _unpublished(name: str, constructor: str, recipe: str | None = None) -> Weights:
     return Weights(
-        name=recipe,
+        name=name,
         constructor=constructor,
         files=(),
         origin="nobody publishes them, as far as we know",
         licence="of weights of one's own: see the terms of the training data",
-        recipe=recipe,
+        recipe=recipe or name,
     )
 
 
 _ATOM_GMM_SAMPL = _unpublished("atom_gmm_sampl", "atom_resnet18")
 _ATOM_PROB_ML = _unpublished("atom_prob_ml", "atom_resnet18")
+_KEEP_TRACK_GNN0 = _unpublished(
+    "keep_track_gnn0", "association", "keep_track --set model.gnn_layers=0 model.sinkhorn_iterations=50"
+)
+_KEEP_TRACK_GNN9 = _unpublished(
+    "keep_track_gnn9", "association", "keep_track --set model.gnn_layers=18 model.sinkhorn_iterations=50"
+)
 _LOCKON_S = Weights(
     name="lockon_s",
     constructor="lockon_s",
@@ -136,12 +157,38 @@ _LOCKON_S = Weights(
     origin="trained by the Lockon authors; the package contains it",
     licence="Apache-2.0; trained on photographs some of which are for research only (docs/model_card.md)",
 )
+_KEEP_TRACK_S = Weights(
+    name="keep_track_s",
+    constructor="association",
+    files=(),
+    origin="trained by the Lockon authors in the synthetic world; the package contains it",
+    licence="Apache-2.0",
+)
 
 
 def _ablation(name: str, summary: str, weights: Weights, op50: float, op75: float, auc: float) -> Entry:
     """A column of the ATOM paper's Table 2."""
     reported = {"NFS+UAV123 OP50": op50, "NFS+UAV123 OP75": op75, "NFS+UAV123 AUC": auc}
     return Entry(name=name, summary=summary, weights=weights, paper=f"{ATOM_PAPER}, Table 2", reported=reported)
+
+
+def _keep_track(
+    name: str,
+    summary: str,
+    where: str,
+    association: Weights | None = None,
+    **auc: float,
+) -> Entry:
+    """A row of the tables of the KeepTrack paper that take its parts away."""
+    reported = {f"{data.replace('_', '-')} AUC": value for data, value in auc.items()}
+    return Entry(
+        name=name,
+        summary=summary,
+        weights=_SUPER_DIMP_SIMPLE,
+        association=association,
+        paper=f"{KEEP_TRACK_PAPER}, {where}",
+        reported=reported,
+    )
 
 
 _ENTRIES = (
@@ -253,5 +300,115 @@ _ENTRIES = (
         weights=_SUPER_DIMP_SIMPLE,
         paper=SUPER_DIMP_PAPER,
         reported={"LaSOT AUC": 63.5, "UAV123 AUC": 68.2, "OTB-100 AUC": 70.5, "NFS AUC": 64.4},
+    ),
+    Entry(
+        name="keep_track_s",
+        summary="lockon_s that keeps track of distractors, comes with the package",
+        weights=_LOCKON_S,
+        association=_KEEP_TRACK_S,
+        paper=KEEP_TRACK_PAPER,
+    ),
+    Entry(
+        name="keep_track",
+        summary="SuperDiMP-simple that keeps track of distractors",
+        weights=_SUPER_DIMP_SIMPLE,
+        association=_KEEP_TRACK,
+        paper=KEEP_TRACK_PAPER,
+        reported={
+            "LaSOT AUC": 67.1,
+            "LaSOT precision": 70.2,
+            "LaSOT normalised precision": 77.2,
+            "LaSOT extension AUC": 48.2,
+            "UAV123 AUC": 69.7,
+            "OTB-100 AUC": 70.9,
+            "NFS AUC": 66.4,
+            "OxUvA TPR": 80.6,
+            "OxUvA TNR": 81.2,
+            "OxUvA MaxGM": 80.9,
+            "VOT2018-LT F-score": 72.0,
+            "VOT2019-LT F-score": 70.9,
+            "VOT2019-LT precision": 72.3,
+            "VOT2019-LT recall": 69.7,
+            "FPS (RTX 2080 Ti)": 18.3,
+        },
+    ),
+    Entry(
+        name="keep_track_fast",
+        summary="KeepTrack with a smaller search area and fewer refinement steps",
+        weights=_SUPER_DIMP_SIMPLE,
+        association=_KEEP_TRACK,
+        paper=KEEP_TRACK_PAPER,
+        reported={
+            "LaSOT AUC": 66.8,
+            "LaSOT precision": 70.0,
+            "LaSOT normalised precision": 77.0,
+            "UAV123 AUC": 69.5,
+            "OTB-100 AUC": 71.2,
+            "NFS AUC": 65.3,
+            "OxUvA TPR": 82.7,
+            "OxUvA TNR": 77.2,
+            "OxUvA MaxGM": 79.9,
+            "VOT2018-LT F-score": 68.8,
+            "VOT2019-LT F-score": 69.3,
+            "VOT2019-LT precision": 70.6,
+            "VOT2019-LT recall": 68.0,
+            "FPS (RTX 2080 Ti)": 29.6,
+        },
+    ),
+    Entry(
+        name="keep_track_paper",
+        summary="KeepTrack with the rules of the paper where the published code has others",
+        weights=_SUPER_DIMP_SIMPLE,
+        association=_KEEP_TRACK,
+        paper=KEEP_TRACK_PAPER,
+    ),
+    _keep_track(
+        "keep_track_replacement",
+        "SuperDiMP-simple that forgets the samples it is least sure of",
+        "Table 3",
+        LaSOT=64.1,
+    ),
+    _keep_track(
+        "keep_track_weighting", "the same, with samples weighted by confidence in the loss", "Table 3", LaSOT=64.6
+    ),
+    _keep_track(
+        "keep_track_confidence",
+        "the same, without samples of low confidence: all of KeepTrack's memory",
+        "Tables 1, 3 and 10",
+        NFS=64.7,
+        UAV123=68.0,
+        LaSOT=65.0,
+    ),
+    _keep_track(
+        "keep_track_area", "KeepTrack's memory and larger search area", "Table 10", NFS=65.3, UAV123=68.4, LaSOT=65.5
+    ),
+    _keep_track(
+        "keep_track_rescaling",
+        "KeepTrack's memory, and a search area that grows at occlusion",
+        "Table 10",
+        NFS=64.7,
+        UAV123=68.4,
+        LaSOT=65.8,
+    ),
+    _keep_track(
+        "keep_track_search", "KeepTrack without association", "Tables 1, 10 and 11", NFS=65.2, UAV123=69.1, LaSOT=65.8
+    ),
+    _keep_track(
+        "keep_track_gnn0",
+        "KeepTrack without graph network, 50 Sinkhorn iterations",
+        "Table 11",
+        _KEEP_TRACK_GNN0,
+        NFS=65.9,
+        UAV123=69.2,
+        LaSOT=66.6,
+    ),
+    _keep_track(
+        "keep_track_gnn9",
+        "KeepTrack with 9 layers of the graph network, 50 Sinkhorn iterations",
+        "Table 11",
+        _KEEP_TRACK_GNN9,
+        NFS=66.4,
+        UAV123=69.8,
+        LaSOT=67.2,
     ),
 )

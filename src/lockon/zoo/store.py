@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lockon.errors import CheckpointError
 from lockon.files import lockon_home, replacing
-from lockon.zoo.catalogue import Entry
+from lockon.zoo.catalogue import Entry, Weights
 from lockon.zoo.checkpoints import read_safetensors
 
 
@@ -24,7 +24,7 @@ class Card:
     """The JSON file beside a safetensors file."""
 
     constructor: str
-    """Of the network in `lockon.networks.tracker_net`."""
+    """Of the network in `lockon.networks.tracker_net` or `lockon.networks.association`."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     tracker: str
     """Entry of the catalogue that the network is made for."""
@@ -46,10 +46,15 @@ def packaged_models() -> Path:
     return Path(str(importlib.resources.files("lockon.zoo"))) / "weights"
 
 
-def locate(entry: Entry) -> Path | None:
-    """The model file of a tracker, in the package or among the imported ones; None if it is not there."""
-    name = f"{entry.weights.name}.safetensors"
+def locate(weights: Weights) -> Path | None:
+    """The model file of a network, in the package or among the imported ones; None if it is not there."""
+    name = f"{weights.name}.safetensors"
     return next((folder / name for folder in (packaged_models(), models_folder()) if (folder / name).is_file()), None)
+
+
+def is_ready(entry: Entry) -> bool:
+    """Whether all that a tracker needs is on this machine."""
+    return all(locate(part) for part in entry.parts)
 
 
 def card_path(model: Path) -> Path:
@@ -79,16 +84,25 @@ def write_model(path: Path, state_dict: Mapping[str, Tensor], card: Card) -> Pat
     return path
 
 
+def read_card(path: Path) -> Card:
+    """The card of a model file.
+
+    Raises:
+        CheckpointError: It is not there, or damaged.
+    """
+    try:
+        return Card(**json.loads(card_path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{card_path(path)} is not the card of a model: {error}. Import it again.") from error
+
+
 def read_model(path: Path) -> tuple[dict[str, Tensor], Card]:
     """The weights and the card of a model that `write_model` wrote.
 
     Raises:
         CheckpointError: One of the two files is damaged, or they do not belong together.
     """
-    try:
-        card = Card(**json.loads(card_path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{card_path(path)} is not the card of a model: {error}. Import it again.") from error
+    card = read_card(path)
     if digest(path) != card.sha256:
         raise CheckpointError(
             f"{path} is damaged, or not the file its card was written for. Fetch or import it again."

@@ -21,8 +21,7 @@ from lockon.tracking.presets import PRESETS
 from lockon.training.overrides import override
 from lockon.training.plain import to_plain
 from lockon.types import Result
-from lockon.zoo.models import load_network, model_file
-from lockon.zoo.store import digest
+from lockon.zoo.models import load_network, weights_sha256
 
 
 def lockon_tracker(
@@ -57,7 +56,7 @@ def lockon_tracker(
         create_lockstep=partial(_create_lockstep, str(source), device, precision, config),
         provenance={
             "tracker": entry.name,
-            "weights_sha256": digest(model_file(source)),
+            "weights_sha256": weights_sha256(source),
             "device": usable.type,
             "precision": precision,
             "config": to_plain(config),
