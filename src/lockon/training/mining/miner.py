@@ -131,14 +131,11 @@ class Miner:
                 "seed": config.seed,
                 "preset": to_plain(self._tracker.config),
             },
-            "data": {
-                "name": self._dataset.name,
-                "fingerprint": self._dataset.fingerprint,
-                "sequences": len(self._dataset),
-            },
+            "data": {"fingerprint": self._dataset.fingerprint, "sequences": len(self._dataset)},
             "thresholds": asdict(self._thresholds),
             "margin": MARGIN,
             "shard_frames": config.shard_frames,
+            "name": self._dataset.name,
             "shards": self._firsts,
         }
 

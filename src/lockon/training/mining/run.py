@@ -126,5 +126,5 @@ def _claim(out: Path, about: Mapping[str, Any]) -> None:
 
 
 def _settings(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a dump depends on; the division into shards follows from it."""
-    return {name: value for name, value in about.items() if name != "shards"}
+    """What a dump depends on: not on how its folder is called; and the division into shards follows from the rest."""
+    return {name: value for name, value in about.items() if name not in {"name", "shards"}}
