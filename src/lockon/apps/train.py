@@ -17,11 +17,13 @@ from lockon.apps.progress import progress_bar
 from lockon.errors import DataError, RecipeError
 from lockon.files import user_path
 from lockon.training import peers
+from lockon.training.association.recipe import AssociationRecipe
+from lockon.training.association.sources import with_mined
 from lockon.training.finetuning import finetuning
 from lockon.training.monitor import PICTURES
 from lockon.training.overrides import override
-from lockon.training.recipe import Recipe, describe
-from lockon.training.recipes import RECIPES, find_recipe
+from lockon.training.recipe import AnyRecipe, describe
+from lockon.training.recipes import EVERY_RECIPE, find_recipe
 from lockon.training.run import Finished, recipe_of, train
 from lockon.training.sources import with_data
 
@@ -48,7 +50,8 @@ class Train:
     recipe: Annotated[Positional[str | None], arg(metavar="RECIPE")] = None
     """What to train; see --list."""
     data: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="NAME=FOLDER")] = ()
-    """Where the data sets of the recipe lie, such as lasot=/data/lasot; photographs are synthetic=FOLDER."""
+    """Where the data sets of the recipe lie, such as lasot=/data/lasot; photographs are synthetic=FOLDER. Mined frames
+    to train on are mined=FOLDER, others to validate on held_out=FOLDER."""
     set: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="PATH=VALUE")] = ()
     """Changes of the recipe, such as loop.batch=16; --print shows all paths."""
     out: Annotated[Path | None, arg(metavar="DIR")] = None
@@ -80,9 +83,7 @@ class Train:
             print(describe(recipe))
             return 0
         folder = self._folder(recipe)
-        recipe, notes = with_data(recipe, map(_name_and_folder, chain(*self.data)), allow_missing=self.allow_missing)
-        for note in notes:
-            print(note)
+        recipe = self._with_data(recipe)
         finished = train(
             recipe,
             folder,
@@ -95,7 +96,16 @@ class Train:
         _report(finished, folder)
         return 0 if finished.outcome.finished else INTERRUPTED
 
-    def _recipe(self) -> Recipe:
+    def _with_data(self, recipe: AnyRecipe) -> AnyRecipe:
+        folders = map(_name_and_folder, chain(*self.data))
+        if isinstance(recipe, AssociationRecipe):
+            return with_mined(recipe, folders)
+        placed, notes = with_data(recipe, folders, allow_missing=self.allow_missing)
+        for note in notes:
+            print(note)
+        return placed
+
+    def _recipe(self) -> AnyRecipe:
         if (self.finetune is None) != (self.videos is None):
             raise RecipeError("adapting a tracker needs both --finetune MODEL and --videos DIR.")
         if self.finetune is not None and self.videos is not None:
@@ -108,7 +118,7 @@ class Train:
             return recipe_of(user_path(self.out))
         raise RecipeError("name a recipe, such as smoke; `lockon train --list` shows them all.")
 
-    def _folder(self, recipe: Recipe) -> Path:
+    def _folder(self, recipe: AnyRecipe) -> Path:
         return DEFAULT_RUNS / recipe.name if self.out is None else user_path(self.out)
 
 
@@ -128,7 +138,7 @@ def _existing(folder: Path) -> Path:
 
 def _print_recipes() -> None:
     table = Table("recipe", "what it trains", box=None)
-    for name, recipe in RECIPES.items():
+    for name, recipe in EVERY_RECIPE.items():
         table.add_row(name, recipe.summary)
     Console().print(table)
     print("Which data a recipe needs, and every number of it: lockon train RECIPE --print")

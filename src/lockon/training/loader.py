@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lockon.errors import DataError, LockonError
-from lockon.training.samples import TrackingSample, TrackingSamples, collate
+from lockon.training.samples import collate
 
 _AHEAD = 4
 """Batches each worker makes before they are asked for."""
@@ -54,8 +54,9 @@ class LoaderMeter:
 
 
 def batches(
-    samples: TrackingSamples,
+    samples: Dataset[Any],
     *,
+    collate: Callable[[Sequence[Any]], Any] = collate,
     batch: int,
     first_step: int = 0,
     rank: int = 0,
@@ -63,7 +64,7 @@ def batches(
     workers: int = 0,
     pin_memory: bool = False,
     meter: LoaderMeter | None = None,
-) -> Generator[TrackingSample, None, None]:
+) -> Generator[Any, None, None]:
     """Endless batches; what is in them depends on the step and the rank alone.
 
     Step s holds the samples from `(s · ranks + rank) · batch` on, so that the batches of all ranks follow each other
@@ -71,6 +72,7 @@ def batches(
 
     Args:
         samples: where they come from.
+        collate: makes a batch of samples, a named tuple with `skipped`; by default of those of a tracker.
         batch: samples of a step in this process.
         first_step: where to go on after a run was stopped.
         rank: number of this process among `ranks` that train together.
@@ -80,10 +82,10 @@ def batches(
         meter: is told of every batch.
 
     Raises:
-        DataError: samples cannot be made (see `TrackingSamples`), or a worker process died.
+        DataError: samples cannot be made, or a worker process died.
     """
     loader = DataLoader(
-        _Steps(samples, batch, rank, ranks),
+        _Steps(samples, collate, batch, rank, ranks),
         batch_size=None,
         sampler=_CountFrom(first_step),
         num_workers=workers,
@@ -126,16 +128,24 @@ def worker_deaths_explained() -> Iterator[None]:
         ) from error
 
 
-class _Steps(Dataset[TrackingSample | LockonError]):
+class _Steps(Dataset[Any]):
     """Whole batches by step. An error is handed over as a value: raised in a worker, it would lose its message."""
 
-    def __init__(self, samples: TrackingSamples, batch: int, rank: int, ranks: int) -> None:
-        self._samples, self._batch, self._rank, self._ranks = samples, batch, rank, ranks
+    def __init__(
+        self,
+        samples: Dataset[Any],
+        collate: Callable[[Sequence[Any]], Any],
+        batch: int,
+        rank: int,
+        ranks: int,
+    ) -> None:
+        self._samples, self._collate = samples, collate
+        self._batch, self._rank, self._ranks = batch, rank, ranks
 
-    def __getitem__(self, step: int) -> TrackingSample | LockonError:
+    def __getitem__(self, step: int) -> Any:
         first = (step * self._ranks + self._rank) * self._batch
         try:
-            return collate([self._samples[number] for number in range(first, first + self._batch)])
+            return self._collate([self._samples[number] for number in range(first, first + self._batch)])
         except LockonError as error:
             return error
 

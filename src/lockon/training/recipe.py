@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lockon.data.synthetic import SyntheticConfig
-from lockon.errors import RecipeError
+from lockon.errors import RecipeError, UnknownNameError
 from lockon.training import plain
+from lockon.training.association.recipe import AssociationRecipe
 from lockon.training.loop import LoopConfig
 from lockon.training.models import ModelConfig
 from lockon.training.samples import SampleConfig
 from lockon.training.schedules import Cosine, StepDecay
 from lockon.training.tasks.atom import AtomObjective
-from lockon.training.tasks.base import Group
+from lockon.training.tasks.base import Group, check_groups
 from lockon.training.tasks.dimp import DimpObjective
 from lockon.training.tasks.distillation import DistillationObjective
 from lockon.training.validation import ValidationConfig
@@ -103,30 +104,35 @@ class Recipe:
             raise RecipeError(f"recipe '{self.name}' draws from no data set; give one of them a positive weight.")
         if any(source.weight < 0 for source in (*self.data, *self.validation_data)):
             raise RecipeError(f"recipe '{self.name}' has a data set with a negative weight; weights are shares.")
-        if len({group.name for group in self.groups}) < len(self.groups):
-            raise RecipeError(f"recipe '{self.name}' has two parameter groups of one name.")
-        if any(not group.lr > 0 for group in self.groups):
-            raise RecipeError(f"recipe '{self.name}' has a learning rate that is not positive; remove the group.")
+        check_groups(self.name, self.groups)
 
 
-def as_plain(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON can hold it."""
+AnyRecipe = Recipe | AssociationRecipe
+"""Of a tracker, or of an association network beside one."""
+
+
+def as_plain(recipe: AnyRecipe) -> dict[str, Any]:
+    """A recipe as JSON can hold it; that of a tracker does not say what it is."""
     values: dict[str, Any] = plain.to_plain(recipe)
-    return values
+    return values if isinstance(recipe, Recipe) else {plain.TYPE: type(recipe).__name__, **values}
 
 
-def from_plain(values: Mapping[str, Any]) -> Recipe:
+def from_plain(values: Mapping[str, Any]) -> AnyRecipe:
     """The recipe that `as_plain` made this of; what it does not say takes its default.
 
     Raises:
         RecipeError, UnknownNameError: It is not that of a recipe.
     """
-    return plain.from_plain(Recipe, values)
+    kinds = {kind.__name__: kind for kind in (Recipe, AssociationRecipe)}
+    name = values.get(plain.TYPE, Recipe.__name__)
+    if name not in kinds:
+        raise UnknownNameError("kind of recipe", str(name), kinds)
+    return plain.from_plain(kinds[name], values)
 
 
-def describe(recipe: Recipe) -> str:
+def describe(recipe: AnyRecipe) -> str:
     """A recipe as lines `path = value`; the paths are those that `--set` takes."""
-    lines = [f"{path} = {_as_text(value)}" for path, value in plain.flatten(as_plain(recipe))]
+    lines = [f"{path} = {_as_text(value)}" for path, value in plain.flatten(plain.to_plain(recipe))]
     return "\n".join(lines)
 
 

@@ -13,12 +13,13 @@ from types import MappingProxyType
 from lockon.data.synthetic import SyntheticConfig
 from lockon.errors import UnknownNameError
 from lockon.networks.iou_net_variants import IoUNetVariant
+from lockon.training.association.recipes import ASSOCIATION_RECIPES
 from lockon.training.augmentation import AugmentationConfig
 from lockon.training.crops import CropConfig, Jitter
 from lockon.training.loop import LoopConfig
 from lockon.training.models import ModelConfig
 from lockon.training.proposals import DensityProposalConfig, MixtureOverlapConfig, OverlapProposalConfig
-from lockon.training.recipe import DataConfig, Recipe, SyntheticData
+from lockon.training.recipe import AnyRecipe, DataConfig, Recipe, SyntheticData
 from lockon.training.samples import SampleConfig
 from lockon.training.sampling import FrameConfig
 from lockon.training.schedules import Cosine, StepDecay
@@ -361,15 +362,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         )
     }
 )
-"""Every recipe by name."""
+"""Every recipe of a tracker by name."""
 
 
-def find_recipe(name: str) -> Recipe:
+EVERY_RECIPE: Mapping[str, AnyRecipe] = MappingProxyType({**RECIPES, **ASSOCIATION_RECIPES})
+"""Those of trackers and those of association networks by name."""
+
+
+def find_recipe(name: str) -> AnyRecipe:
     """The recipe of that name.
 
     Raises:
         UnknownNameError: There is none; the message suggests the nearest one.
     """
-    if name not in RECIPES:
-        raise UnknownNameError("recipe", name, RECIPES)
-    return RECIPES[name]
+    if name not in EVERY_RECIPE:
+        raise UnknownNameError("recipe", name, EVERY_RECIPE)
+    return EVERY_RECIPE[name]

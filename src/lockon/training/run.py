@@ -4,41 +4,33 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from lockon.data.datasets import SequenceDataset
 from lockon.errors import CheckpointError, TrainingError
 from lockon.files import cannot_write, replacing
-from lockon.tracking import PRESETS
 from lockon.training import peers
-from lockon.training.building import build_task
-from lockon.training.loader import LoaderMeter, batches
+from lockon.training.association.recipe import AssociationModel
+from lockon.training.jobs import prepare, stream
+from lockon.training.loader import LoaderMeter
 from lockon.training.loop import steps_per_epoch
 from lockon.training.monitor import Monitor, RunMonitor
 from lockon.training.provenance import Provenance, code_version
-from lockon.training.recipe import Recipe, as_plain, from_plain
-from lockon.training.samples import TrackingSample, TrackingSamples
-from lockon.training.sampling import Source
-from lockon.training.sources import ProgressOf, open_sources, unseen
-from lockon.training.trainer import CHECKPOINTS, Outcome, Stream, Trainer
-from lockon.training.validation import Validation, hold_out
+from lockon.training.recipe import AnyRecipe, as_plain, from_plain
+from lockon.training.sources import ProgressOf, unseen
+from lockon.training.trainer import CHECKPOINTS, Outcome, Trainer
 from lockon.zoo import Card, find_entry, write_model
 
 ABOUT = "run.json"
 MODEL = "model.safetensors"
 _PLACES = frozenset({"root", "photos"})
 """Of data: what they are is known by their fingerprints, wherever they lie."""
-_COUNTABLE = 20_000
-"""Sequences whose frames are counted before training."""
 _HABITS = frozenset({"workers", "log_every", "checkpoint_minutes", "checkpoint_steps", "keep_last", "retries"})
 """Fields of the loop that change nothing of what is learned."""
 
@@ -59,7 +51,7 @@ class Finished:
 
 
 def train(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     folder: Path,
     device: str = "cpu",
     *,
@@ -88,29 +80,27 @@ def train(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     with peers.joined(device) as own:
         steps_per_epoch(recipe.loop)  # there must be one
-        task = build_task(recipe)
-        with peers.first_goes_ahead(own):  # and leaves the index of the data sets to the others
-            seen = progress if peers.rank() == 0 else unseen
-            training, validation = open_sources(recipe.data, seen), open_sources(recipe.validation_data, seen)
-        provenance = _provenance(recipe, training, validation)
+        job = prepare(recipe, own, progress if peers.rank() == 0 else unseen)
+        provenance = Provenance(
+            recipe=identity(recipe), data=job.fingerprints, processes=peers.count(), code=code_version()
+        )
         monitor: Monitor = Monitor()
         if peers.rank() == 0:
             _write_about(folder, recipe, provenance, begin=not resume or force)
             monitor = RunMonitor(folder, recipe.name)
-            for part, sources in (("training", training), ("validation", validation)):
-                for source in sources:
-                    _describe(source.dataset, part, monitor)
+            for line in job.about:
+                monitor.tell(line)
         meter = LoaderMeter()
         trainer = Trainer(
-            task,
-            _stream(TrackingSamples(training, recipe.samples, seed=recipe.seed), recipe, own, meter),
+            job.task,
+            stream(job, recipe.loop, own, meter),
             loop=recipe.loop,
             schedule=recipe.schedule,
             folder=folder,
             provenance=provenance,
             device=own,
             seed=recipe.seed,
-            validation=_validation(recipe, validation, own),
+            validation=job.validation,
             monitor=monitor,
             meter=meter,
         )
@@ -122,18 +112,6 @@ def train(
         if outcome.finished and peers.rank() == 0:
             export(recipe, outcome, provenance, model)
     return Finished(outcome=outcome, model=model if outcome.finished else None)
-
-
-def _describe(dataset: SequenceDataset, part: str, monitor: Monitor) -> None:
-    """Say what a data set gave, and what of it could not be used."""
-    count = len(dataset)
-    frames = f", {sum(len(dataset[i]) for i in range(count))} frames" if count <= _COUNTABLE else ""
-    monitor.tell(f"{part}: {count} sequence{'' if count == 1 else 's'}{frames} of {dataset.name}")
-    for note in getattr(dataset, "notes", ()):
-        monitor.tell(f"  {note}")
-    issues = getattr(dataset, "issues", ())
-    if issues:
-        monitor.tell(f"  {len(issues)} problems, such as: {issues[0].text} All of them: lockon data check FOLDER")
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
@@ -151,7 +129,7 @@ def check_folder(folder: Path, *, resume: bool) -> None:
         raise TrainingError(f"there is no run in {folder} to go on with. Check --out, or begin one without --resume.")
 
 
-def recipe_of(folder: Path) -> Recipe:
+def recipe_of(folder: Path) -> AnyRecipe:
     """The recipe of the run in a folder.
 
     Raises:
@@ -168,7 +146,7 @@ def recipe_of(folder: Path) -> Recipe:
     return from_plain(values)
 
 
-def identity(recipe: Recipe) -> dict[str, Any]:
+def identity(recipe: AnyRecipe) -> dict[str, Any]:
     """What of a recipe decides what is learned."""
     plain = as_plain(recipe)
     for name in ("data", "validation_data"):
@@ -177,7 +155,7 @@ def identity(recipe: Recipe) -> dict[str, Any]:
     return plain
 
 
-def export(recipe: Recipe, outcome: Outcome, provenance: Provenance, path: Path) -> None:
+def export(recipe: AnyRecipe, outcome: Outcome, provenance: Provenance, path: Path) -> None:
     """Write the network as a model that `lockon track --tracker PATH` takes, with a card that says how it was made.
 
     Raises:
@@ -210,25 +188,17 @@ def export(recipe: Recipe, outcome: Outcome, provenance: Provenance, path: Path)
     write_model(path, weights, card)
 
 
-def _beginning(recipe: Recipe) -> str:
+def _beginning(recipe: AnyRecipe) -> str:
     model = recipe.model
+    if isinstance(model, AssociationModel):
+        return f"random weights, on the features of {model.base}"
     if model.finetune is not None:
         entry = find_entry(recipe.tracker)
         return f"{model.finetune} ({entry.weights.origin}; licence: {entry.weights.licence})"
     return "random weights" if model.pretrained is None else f"backbone from {model.pretrained.name}"
 
 
-def _provenance(recipe: Recipe, training: list[Source], validation: list[Source]) -> Provenance:
-    named = {"training": training, "validation": validation}
-    data = {
-        f"{part}.{number}.{source.dataset.name}": source.dataset.fingerprint
-        for part, sources in named.items()
-        for number, source in enumerate(sources)
-    }
-    return Provenance(recipe=identity(recipe), data=data, processes=peers.count(), code=code_version())
-
-
-def _write_about(folder: Path, recipe: Recipe, provenance: Provenance, *, begin: bool) -> None:
+def _write_about(folder: Path, recipe: AnyRecipe, provenance: Provenance, *, begin: bool) -> None:
     path = folder / ABOUT
     if path.exists() and not begin:
         return
@@ -239,44 +209,3 @@ def _write_about(folder: Path, recipe: Recipe, provenance: Provenance, *, begin:
     about: Mapping[str, Any] = {**provenance.plain(), "recipe": as_plain(recipe)}
     with replacing(path) as part:
         part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _workers(recipe: Recipe) -> int:
-    """Processes that make samples for this one."""
-    if recipe.loop.workers is not None:
-        return recipe.loop.workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, max(1, cores // peers.on_this_machine()))
-
-
-def _stream(samples: TrackingSamples, recipe: Recipe, device: torch.device, meter: LoaderMeter | None) -> Stream:
-    """Batches of this process from a given one on."""
-
-    def stream(first: int) -> Generator[TrackingSample]:
-        return batches(
-            samples,
-            batch=recipe.loop.batch,
-            first_step=first,
-            rank=peers.rank(),
-            ranks=peers.count(),
-            workers=_workers(recipe),
-            pin_memory=device.type == "cuda",
-            meter=meter,
-        )
-
-    return stream
-
-
-def _validation(recipe: Recipe, sources: list[Source], device: torch.device) -> Validation | None:
-    config = recipe.validation
-    if not sources or not (config.samples or config.sequences):
-        return None
-    samples = TrackingSamples(sources, recipe.samples, seed=recipe.seed, augment=False)
-    stream = _stream(samples, recipe, device, None)
-    number = -(-config.samples // (recipe.loop.batch * peers.count()))
-    held_out = hold_out([source.dataset for source in sources], config)
-
-    def some() -> Generator[TrackingSample]:
-        yield from islice(stream(0), number)
-
-    return Validation(some, held_out, PRESETS[recipe.tracker], recipe.tracker)

@@ -31,7 +31,7 @@ from lockon.training.provenance import Provenance, check_same
 from lockon.training.randomness import own_randomness, random_states, restore_random_states
 from lockon.training.schedules import Position, Schedule
 from lockon.training.tasks.base import Losses, Task
-from lockon.training.validation import Validation
+from lockon.training.validation import Validates
 
 CHECKPOINTS = "checkpoints"
 NON_FINITE = "nonfinite"
@@ -80,7 +80,7 @@ class Trainer:
         provenance: Provenance,
         device: torch.device,
         seed: int = 0,
-        validation: Validation | None = None,
+        validation: Validates | None = None,
         monitor: Monitor | None = None,
         meter: LoaderMeter | None = None,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from lockon.data.datasets import SequenceDataset, TargetSequence
 from lockon.errors import BoxError, DataError
 from lockon.evaluation.one_pass import score_track
+from lockon.networks.tracker_net import TrackerNet
 from lockon.tracking import Tracker
 from lockon.tracking.config import TrackerConfig
 from lockon.training import peers
@@ -114,7 +115,7 @@ class Validation:
             loss: of a batch, as in training.
             device: where the tracker runs.
         """
-        with _evaluating(task, device):
+        with evaluating(task, device):
             figures = self._losses(loss, device)
             if self._held_out:
                 figures["auc"] = self._auc(task, device)
@@ -132,7 +133,7 @@ class Validation:
         return dict(zip(names, mean.tolist(), strict=True))
 
     def _auc(self, task: Task, device: torch.device) -> float:
-        tracker = Tracker(task.net, self._preset, name=self._name, device=device)
+        tracker = Tracker(cast("TrackerNet", task.net), self._preset, name=self._name, device=device)
         scores = [track_auc(tracker, each) for each in self._held_out[peers.rank() :: peers.count()]]
         scored = [score for score in scores if score is not None]
         sums = torch.tensor([sum(scored), len(scored)], dtype=torch.float64, device=device)
@@ -140,8 +141,12 @@ class Validation:
         return total / count if count else 0.0
 
 
+Validates = Callable[[Task, Callable[[Any], Losses], torch.device], dict[str, float]]
+"""Gives figures of merit of a task: with the loss of a batch, as in training, and the device of the task."""
+
+
 @contextmanager
-def _evaluating(task: Task, device: torch.device) -> Iterator[None]:
+def evaluating(task: Task, device: torch.device) -> Iterator[None]:
     """Evaluation mode without gradients; afterwards modes and random numbers are as they were."""
     modes = [(part, part.training) for part in task.modules()]
     cards = [device] if device.type == "cuda" else []

@@ -33,6 +33,8 @@ class AtomTask(Task):
         groups: learning rates; no gradient reaches the backbone.
     """
 
+    net: TrackerNet
+
     def __init__(self, net: TrackerNet, objective: AtomObjective, groups: Sequence[Group]) -> None:
         super().__init__(net, groups)
         self._objective = objective

@@ -12,8 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lockon.errors import RecipeError
-from lockon.networks.tracker_net import TrackerNet
-from lockon.training.samples import TrackingSample
 
 NET = "net."
 """Prefix of the network's parameters among those of a task."""
@@ -40,6 +38,18 @@ class Group:
     """Peak learning rate."""
 
 
+def check_groups(recipe: str, groups: Sequence[Group]) -> None:
+    """Check the groups of a recipe of some name.
+
+    Raises:
+        RecipeError: two have one name, or a learning rate is not positive.
+    """
+    if len({group.name for group in groups}) < len(groups):
+        raise RecipeError(f"recipe '{recipe}' has two parameter groups of one name.")
+    if any(not group.lr > 0 for group in groups):
+        raise RecipeError(f"recipe '{recipe}' has a learning rate that is not positive; remove the group.")
+
+
 class Task(nn.Module, ABC):
     """A network with its loss: the seam between the trainer and what it trains.
 
@@ -49,7 +59,7 @@ class Task(nn.Module, ABC):
         regression: distance of the backbone's features to a teacher's, where one is kept.
     """
 
-    def __init__(self, net: TrackerNet, groups: Sequence[Group], regression: nn.Module | None = None) -> None:
+    def __init__(self, net: nn.Module, groups: Sequence[Group], regression: nn.Module | None = None) -> None:
         super().__init__()
         self.net = net
         self.regression = regression
@@ -60,10 +70,10 @@ class Task(nn.Module, ABC):
         return [dict(group) for group in self._groups]
 
     @abstractmethod
-    def forward(self, batch: TrackingSample) -> Losses:
+    def forward(self, batch: Any) -> Losses:
         """Loss of a batch of samples."""
 
-    def label_maps(self, batch: TrackingSample) -> Float[Tensor, "batch frames rows cols"] | None:  # noqa: ARG002
+    def label_maps(self, batch: Any) -> Float[Tensor, "batch frames rows cols"] | None:  # noqa: ARG002
         """What score maps are compared with, in the last frames of each sample; None where there are none."""
         return None
 

@@ -66,6 +66,8 @@ class DimpTask(Task):
         regression: distance to a teacher's features, which keeps the backbone near it.
     """
 
+    net: TrackerNet
+
     def __init__(
         self,
         net: TrackerNet,

@@ -77,6 +77,7 @@ class DistillationTask(Task):
         groups: learning rates by prefix of the parameters' names (`regression.` for the adapters).
     """
 
+    net: TrackerNet
     regression: FeatureRegression
 
     def __init__(self, net: TrackerNet, regression: FeatureRegression, groups: Sequence[Group]) -> None:

@@ -1,0 +1,208 @@
+"""Training samples of the association network: two frames with their candidates, and who is who.
+
+Sample n is a function of (seed, n) alone, as everywhere in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from numpy.random import Generator
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from lockon.boxes import Box
+from lockon.errors import DataError
+from lockon.networks.association import normalise_places
+from lockon.training.association.drawing import FrameDraws, MinedSource
+from lockon.training.association.slots import Slots
+from lockon.training.association.supervision import (
+    ALONE,
+    UNKNOWN,
+    Pair,
+    exact_pair,
+    exactly_supervised,
+    identify,
+    partially_supervised,
+    self_supervised,
+)
+from lockon.training.augmentation import AugmentationConfig, augment
+from lockon.training.mining.frames import MinedFrame
+
+_MOST_FAILURES = 100
+"""Draws in a row that give no sample before the dump is given up."""
+
+Supervision = Literal["both", "partial", "self", "exact", "exact_and_self"]
+"""`partial` and `self` are the losses of the paper's Table 2, `both` their sum. `exact` needs data that know all
+look-alikes."""
+_MODES: Mapping[Supervision, tuple[str, ...]] = {
+    "both": ("partial", "self"),
+    "partial": ("partial",),
+    "self": ("self",),
+    "exact": ("exact",),
+    "exact_and_self": ("exact", "self"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssociationSampleConfig:
+    """What a sample is; the defaults are KeepTrack's."""
+
+    supervision: Supervision = "both"
+    """Where the truth comes from; of several sources each gives as many samples."""
+    mining: bool = True
+    """Draw instructive frames more often, by their categories; else all alike."""
+    frame_shares: Mapping[str, float] = field(default_factory=lambda: {"H": 2.0, "K": 1.0, "J": 1.0})
+    """How often frames of each category are drawn for self-supervision."""
+    pair_shares: Mapping[str, float] = field(default_factory=lambda: {"HH": 10.0, "HK": 1.0, "HG": 1.0})
+    """How often consecutive frames of each pair of categories are drawn, for the other kinds of supervision."""
+    candidates: int = 5
+    """Of a frame, artificial ones included."""
+    dropped: float = 0.25
+    """Probability that a frame lacks the target (partial), or largest share of the candidates that it lacks."""
+    score_scale: float = 1.0
+    """Of everything that is added to scores: about the score of a target that is plain to see."""
+    artificial: Literal["ignored", "alone"] = "ignored"
+    """Of artificial candidates in self-supervision: the loss ignores them (paper), or they have no partner (code)."""
+    appearance: AugmentationConfig = field(
+        default_factory=lambda: AugmentationConfig(
+            grey_probability=0.0, brightness=0.5, blur_probability=0.75, blur_sigma=(0.5, 0.5)
+        )
+    )
+    """What happens to the picture of the changed copy in self-supervision."""
+
+
+class AssociationSample(NamedTuple):
+    """Two frames, the previous one first; in a batch every tensor has a leading dimension."""
+
+    images: UInt8[Tensor, "*batch 2 size size 3"]
+    cells: Int[Tensor, "*batch 2 n 2"]
+    """(row, col) of the candidates in the score map."""
+    places: Float[Tensor, "*batch 2 n 2"]
+    """(y, x) in the image, as `normalise_places` gives them."""
+    scores: Float[Tensor, "*batch 2 n"]
+    valid: Bool[Tensor, "*batch 2 n"]
+    """False where there is no candidate, not even an artificial one."""
+    partners: Int[Tensor, "*batch 2 n"]
+    """Slot of the same object in the other frame, `ALONE` or `UNKNOWN`."""
+    targets: Int[Tensor, "*batch 2"]
+    """Slot of the target, or `ALONE`."""
+    skipped: tuple[str, ...] = ()
+    """One message for each draw that was given up because a frame could not be read."""
+
+
+class AssociationSamples(Dataset[AssociationSample]):
+    """Endless numbered samples from mined frames.
+
+    Args:
+        sources: where frames come from.
+        config: what a sample is.
+        seed: another seed gives other samples.
+
+    Raises:
+        DataError: the sources have no frame that the configuration asks for.
+    """
+
+    def __init__(self, sources: Sequence[MinedSource], config: AssociationSampleConfig, *, seed: int) -> None:
+        self._config, self._seed = config, seed
+        self._modes = _MODES[config.supervision]
+        self._draws = FrameDraws(sources, config.frame_shares, config.pair_shares, mining=config.mining)
+        self._draws.check(single="self" in self._modes, pairs=self._modes != ("self",))
+
+    def __getitem__(self, index: int) -> AssociationSample:
+        """Sample `index`, from 0. Where a frame cannot be read, another is drawn and `skipped` says so.
+
+        Raises:
+            DataError: 100 draws in a row gave no sample.
+        """
+        skipped: list[str] = []
+        for attempt in range(_MOST_FAILURES):
+            rng = np.random.default_rng([self._seed, index, attempt])
+            try:
+                sample = self._draw(rng)
+            except DataError as error:
+                skipped.append(str(error))
+                continue
+            if sample is not None:
+                return sample._replace(skipped=tuple(skipped))
+        raise DataError(
+            f"{_MOST_FAILURES} draws in a row gave no sample: frames cannot be read, or no consecutive frames have "
+            f"the target among their candidates. {skipped[-1] if skipped else ''}".rstrip()
+        )
+
+    def _draw(self, rng: Generator) -> AssociationSample | None:
+        config = self._config
+        mode = self._modes[int(rng.integers(len(self._modes)))]
+        options = {"slots": config.candidates, "dropped": config.dropped, "score_scale": config.score_scale}
+        if mode == "self":
+            frame, size = self._draws.single(rng)
+            artificial = UNKNOWN if config.artificial == "ignored" else ALONE
+            pair = self_supervised(frame, rng, **options, artificial=artificial)
+            sample = assemble((frame, frame), pair, size)
+            changed, _ = augment(sample.images[1:], torch.zeros(1, 4), config.appearance, rng)
+            return sample._replace(images=torch.cat([sample.images[:1], changed]))
+        frames, size = self._draws.pair(rng)
+        if mode == "exact":
+            return assemble(frames, exactly_supervised(frames, rng, **options), size)
+        pair = partially_supervised(frames, rng, **options)
+        return None if pair is None else assemble(frames, pair, size)
+
+
+def real_sample(frames: tuple[MinedFrame, MinedFrame], size: int) -> AssociationSample:
+    """Two consecutive frames as a tracker sees them, with all that is known of their candidates."""
+    return assemble(frames, exact_pair(frames), size)
+
+
+def assemble(frames: tuple[MinedFrame, MinedFrame], pair: Pair, size: int) -> AssociationSample:
+    """Tensors of a pair, with pictures of `size` pixels a side."""
+    sides = (pair.previous, pair.current)
+    pictures = [frame.crop(_extent(side.region), size) for frame, side in zip(frames, sides, strict=True)]
+    places = [
+        normalise_places(torch.from_numpy(side.points)[None].float(), side.frame_size, swapped_centre=False)[0]
+        for side in sides
+    ]
+    targets = [_target(frame, side) for frame, side in zip(frames, sides, strict=True)]
+    return AssociationSample(
+        images=torch.from_numpy(np.stack(pictures)),
+        cells=_padded([torch.from_numpy(side.cells) for side in sides]),
+        places=_padded(places),
+        scores=_padded([torch.from_numpy(side.scores).float() for side in sides]),
+        valid=_padded([torch.ones(len(side.scores), dtype=torch.bool) for side in sides]),
+        partners=_padded([torch.from_numpy(own) for own in (pair.previous_partners, pair.current_partners)], UNKNOWN),
+        targets=torch.tensor(targets),
+    )
+
+
+def collate(samples: Sequence[AssociationSample]) -> AssociationSample:
+    """A batch of samples with different numbers of candidates."""
+    fields = zip(*(sample[:-1] for sample in samples), strict=True)
+    parts = dict(zip(AssociationSample._fields, fields, strict=False))
+    of_candidates = {name: parts.pop(name) for name in ("cells", "places", "scores", "valid", "partners")}
+    sideways = {name: [part.transpose(0, 1) for part in values] for name, values in of_candidates.items()}
+    padded = {
+        name: _padded(values, UNKNOWN if name == "partners" else 0).transpose(1, 2)
+        for name, values in sideways.items()
+    }
+    stacked = {name: torch.stack(values) for name, values in parts.items()}
+    return AssociationSample(**stacked, **padded, skipped=tuple(line for one in samples for line in one.skipped))
+
+
+def _padded(values: Sequence[Tensor], filling: float = 0) -> Tensor:
+    """Stack tensors of different lengths."""
+    return pad_sequence(list(values), batch_first=True, padding_value=filling)
+
+
+def _extent(region: Box) -> Box:
+    """What the crop shows of a search area, whose `w` and `h` count from the first pixel to the last."""
+    return Box(region.x, region.y, region.w + 1, region.h + 1)
+
+
+def _target(frame: MinedFrame, side: Slots) -> int:
+    found = np.flatnonzero(identify(frame, side) == 0)
+    return int(found[0]) if len(found) else ALONE
