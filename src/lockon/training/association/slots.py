@@ -54,7 +54,7 @@ class Slots:
         return replace(self, scores=scores)
 
     def seen_in(self, region: Box) -> Slots:
-        """The same candidates in a search area that lies a little elsewhere: their cells stay, new ones count in it."""
+        """The same candidates in a search area a little elsewhere: their cells stay, new ones are counted in it."""
         return replace(self, region=region)
 
 

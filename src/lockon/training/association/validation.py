@@ -35,6 +35,10 @@ class PairCounts(NamedTuple):
     everything: MatchCounts = MatchCounts()
     target: MatchCounts = MatchCounts()
 
+    def plus(self, other: PairCounts) -> PairCounts:
+        """Both together."""
+        return PairCounts(self.everything + other.everything, self.target + other.target)
+
     def figures(self) -> dict[str, float]:
         """For a log."""
         return {
@@ -104,8 +108,7 @@ class AssociationValidation:
             for batch in real_batches(self._pairs[peers.rank() :: peers.count()], self._batch, device):
                 log_assignment = task.assign(batch)
                 total += float(task.losses(log_assignment, batch).total.sum())
-                found = compare(said_by(log_assignment, batch), batch)
-                counts = PairCounts(*(one + other for one, other in zip(counts, found, strict=True)))
+                counts = counts.plus(compare(said_by(log_assignment, batch), batch))
         own = [total, *(number for part in counts for number in (part.correct, part.said, part.true))]
         loss_sum, *numbers = peers.total(torch.tensor(own, dtype=torch.float64, device=device)).tolist()
         whole = [round(number) for number in numbers]

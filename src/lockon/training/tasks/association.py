@@ -67,9 +67,14 @@ class AssociationTask(Task):
     def layer3(self, batch: AssociationSample) -> Float[Tensor, "batch 2 channels rows cols"]:
         """What the base tracker sees of the frames."""
         self._backbone[0] = backbone = self._backbone[0].to(batch.images.device)
-        with torch.no_grad():
-            features: Tensor = backbone(normalise(batch.images.flatten(0, 1).movedim(-1, 1))).layer3
-        return features.unflatten(0, batch.images.shape[:2])
+        return features_of(backbone, batch)
+
+
+def features_of(backbone: ResNet, batch: AssociationSample) -> Float[Tensor, "batch 2 channels rows cols"]:
+    """What a backbone that does not learn sees of the frames."""
+    with torch.no_grad():
+        features: Tensor = backbone(normalise(batch.images.flatten(0, 1).movedim(-1, 1))).layer3
+    return features.unflatten(0, batch.images.shape[:2])
 
 
 def associate(
