@@ -1,11 +1,11 @@
 """How well are candidates associated? Association networks beside simple rules, against the exact correspondences.
 
     lockon mine held_out --data synthetic=PHOTOS --count 40 --set data.part=held_out data.first_seed=1000000000
-    python benchmarks/association.py held_out --model both=runs/both/model.safetensors self=runs/self/model.safetensors
+    python benchmarks/association.py held_out --model both=runs/a/model.safetensors self=runs/b/model.safetensors
 
-Judged are pairs of consecutive frames that have candidates, one of them several. A candidate is the object whose centre
-is nearest within two cells of the score map; candidates that are no known object do not count. The table is that of
-the KeepTrack paper's Table 2, by what the paper could not measure.
+Judged are pairs of consecutive frames that have candidates, one of them several. A candidate is the object whose
+centre is nearest within two cells of the score map; candidates that are no known object do not count. These are the
+ablations of the KeepTrack paper's Table 2, by what the paper could not measure.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _answers(rules: Mapping[str, Rule], backbone: ResNet, batch: AssociationSamp
 
 
 def by_rank(batch: AssociationSample) -> Said:
-    """The highest is the highest again, as a tracker without association takes it; the second the second, and so on."""
+    """The highest is the highest again, as a tracker without association has it; the second the second, and so on."""
     ranks = torch.arange(batch.cells.shape[2]).expand(len(batch.cells), -1)
     return torch.where(batch.valid.all(dim=1), ranks, ALONE)
 

@@ -50,8 +50,8 @@ class Train:
     recipe: Annotated[Positional[str | None], arg(metavar="RECIPE")] = None
     """What to train; see --list."""
     data: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="NAME=FOLDER")] = ()
-    """Where the data sets of the recipe lie, such as lasot=/data/lasot; photographs are synthetic=FOLDER. Mined frames
-    to train on are mined=FOLDER, others to validate on held_out=FOLDER."""
+    """Where the data sets of the recipe lie, such as lasot=/data/lasot; photographs are synthetic=FOLDER, mined
+    frames mined=FOLDER, and others to validate on held_out=FOLDER."""
     set: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="PATH=VALUE")] = ()
     """Changes of the recipe, such as loop.batch=16; --print shows all paths."""
     out: Annotated[Path | None, arg(metavar="DIR")] = None
