@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import Generator
 
 from lockon.errors import RecipeError
-from lockon.networks.association import AssociationNet
+from lockon.networks.association import OWN_CONSTRUCTOR, AssociationNet
 from lockon.networks.resnet import ResNet
 from lockon.training.association.samples import AssociationSampleConfig
 from lockon.training.association.validation import AssociationValidationConfig
@@ -37,7 +37,7 @@ class AssociationModel:
     @property
     def constructor(self) -> str:
         """Under which the zoo knows such networks."""
-        return "association"
+        return OWN_CONSTRUCTOR
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class AssociationTask(Task):
         super().__init__(net, groups)
         self._objective = objective
         # In a list it is no submodule: it never learns and is never saved.
-        self._backbone = [fold_batch_norms(backbone)]
+        self._backbone = [fold_batch_norms(backbone).to(memory_format=torch.channels_last)]
 
     def forward(self, batch: AssociationSample) -> Losses:
         """Mean loss of a batch of pairs of frames."""
