@@ -89,24 +89,26 @@ class ObjectTable:
     @classmethod
     def empty(cls, targets: int, descriptor: int, device: torch.device | str = "cpu") -> ObjectTable:
         """The table before the first candidates."""
-        none = torch.zeros(targets, 0)
-        zero = torch.zeros(targets, dtype=torch.long)
+
+        def numbers(first: int, *shape: int) -> Tensor:
+            return torch.full((targets, *shape), first)
+
         return cls(
             places=torch.zeros(targets, 0, 2),
             descriptors=torch.zeros(targets, 0, descriptor, device=device),
-            scores=none,
-            ids=none.long(),
-            best=none,
-            lengths=none.long(),
+            scores=torch.zeros(targets, 0),
+            ids=numbers(-1, 0),
+            best=torch.zeros(targets, 0),
+            lengths=numbers(0, 0),
             recent=torch.zeros(targets, 0, HISTORY),
-            partners=none.long(),
-            probabilities=none,
-            selected=zero - 1,
-            selected_id=zero,
-            next_id=zero,
-            seen=zero - 1,
-            associations=zero,
-            skipped=zero,
+            partners=numbers(-1, 0),
+            probabilities=torch.zeros(targets, 0),
+            selected=numbers(-1),
+            selected_id=numbers(0),
+            next_id=numbers(0),
+            seen=numbers(-1),
+            associations=numbers(0),
+            skipped=numbers(0),
         )
 
     @property

@@ -1,0 +1,233 @@
+"""In which frames candidates are matched, and what is made of those that cannot be (KeepTrack, reference)."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lockon.networks.association import AssociationNet
+from lockon.tracking.localisers import ScoreGrid
+from lockon.tracking.search import SearchRegions
+from lockon.tracking.selectors import AssociationConfig, AssociationSelector, PeakSelector, Scene
+from lockon.types import Status
+
+CELLS = 18
+CONFIG = AssociationConfig()
+
+
+class StubNet(AssociationNet):
+    """Describes a candidate by the feature at its cell, and matches equal ones with a set probability."""
+
+    def __init__(self, probability=0.9):
+        super().__init__(1, 1, (1,), gnn_layers=0)
+        self.probability = probability
+        self.asked = []
+
+    def descriptors(self, layer3, cells):
+        target = torch.arange(len(cells))[:, None]
+        return layer3[target, :, cells[..., 0].clamp(max=CELLS - 1), cells[..., 1].clamp(max=CELLS - 1)]
+
+    def score_matrix(self, previous, current):
+        self.asked.append((previous, current))
+        return (previous.descriptors[:, :, None, 0] - current.descriptors[:, None, :, 0]).abs()
+
+    def transport(self, scores, previous_valid, current_valid):
+        same = (scores < 0.5) & previous_valid[:, :, None] & current_valid[:, None, :]
+        log = torch.where(same, np.log(self.probability), -20.0)
+        return torch.nn.functional.pad(log, (0, 1, 0, 1), value=-20.0)
+
+
+def scene(frame, *of_targets, position=(100.0, 120.0), size=(8.0, 8.0)):
+    """Score maps and features with some (row, col, score, appearance) each."""
+    targets = len(of_targets)
+    maps = np.full((targets, 1, CELLS + 1, CELLS + 1), 0.01, np.float32)
+    layer3 = torch.zeros(targets, 1, CELLS, CELLS)
+    for target, things in enumerate(of_targets):
+        for row, col, score, look in things:
+            maps[target, 0, row, col] = score
+            layer3[target, 0, min(row, CELLS - 1), min(col, CELLS - 1)] = look
+    return Scene(
+        frame=frame,
+        maps=maps,
+        grid=ScoreGrid((CELLS / 2, CELLS / 2), 16.0),
+        regions=SearchRegions(
+            torch.tensor([[[100.0, 120.0]]]).repeat(targets, 1, 1), torch.ones(targets, 1), 16 * CELLS
+        ),
+        layer3=layer3,
+        position=torch.tensor([position]).repeat(targets, 1),
+        size=torch.tensor([size]).repeat(targets, 1),
+        image_hw=torch.tensor([[240, 320]]).repeat(targets, 1),
+    )
+
+
+def selector(net=None, config=CONFIG, timer=None):
+    return AssociationSelector(config, net or StubNet(), PeakSelector(config.peaks), timer)
+
+
+TARGET, TWIN, THIRD = (9, 9, 0.9, 1.0), (4, 14, 0.6, 2.0), (14, 3, 0.3, 3.0)
+
+
+def at(thing, score):
+    return (*thing[:2], score, thing[3])
+
+
+def follow(*frames, first=1, net=None, config=CONFIG):
+    """Selections and tables of some frames; a frame without anything is one below the threshold."""
+    chooser = selector(net, config)
+    objects, history = chooser.start(1), []
+    for number, things in enumerate(frames, start=first):
+        (selection,), objects = chooser.select(scene(number, things), objects)
+        history.append((selection, objects))
+    return history
+
+
+def ids(objects):
+    return objects.ids[0][objects.valid[0]].tolist()
+
+
+def test_the_first_frame_is_decided_by_peaks_and_numbers_its_candidates():
+    net = StubNet()
+    ((selection, objects),) = follow([TARGET, at(TWIN, 0.5)], net=net)
+    assert selection.status is Status.HARD_NEGATIVE
+    assert selection.displacement.tolist() == [0, 0]
+    assert (ids(objects), selection.initial, net.asked) == ([0, 1], True, [])
+    assert objects.seen.tolist() == [1]
+
+
+def test_the_target_is_followed_below_its_twin():
+    """By peaks the twin at 0.85 would win; and there are no hard negatives among objects."""
+    history = follow([TARGET, TWIN], [at(TARGET, 0.5), at(TWIN, 0.85)])
+    selection, objects = history[1]
+    assert selection.status is Status.FOUND
+    assert selection.displacement.tolist() == [0, 0]
+    assert selection.peak == pytest.approx(0.85)
+    assert (ids(objects), int(objects.selected), selection.initial) == ([1, 0], 1, True)
+    assert (int(objects.associations), int(objects.skipped)) == (1, 0)
+
+
+def test_a_target_that_nothing_matches_is_lost_and_found_again():
+    history = follow(
+        [TARGET, THIRD],
+        [at(THIRD, 0.24)],
+        [at(THIRD, 0.24)],
+        [at(THIRD, 0.26)],
+    )
+    assert [selection.status for selection, _ in history[1:]] == [Status.LOST, Status.LOST, Status.FOUND]
+    assert [selection.initial for selection, _ in history] == [True, True, True, False]
+    assert history[-1][0].displacement.tolist() == [5, -6]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "skipped"),
+    [
+        ([TARGET], [TARGET], True),
+        ([at(TARGET, 0.5)], [TARGET], False),
+        ([TARGET], [at(TARGET, 0.5)], False),
+        ([TARGET, THIRD], [TARGET], False),
+        ([TARGET], [TARGET, THIRD], False),
+    ],
+)
+def test_one_sure_candidate_alone_needs_no_network(before, now, skipped):
+    net = StubNet()
+    _, objects = follow(before, now, net=net)[-1]
+    assert (len(net.asked), int(objects.associations), int(objects.skipped)) == (not skipped, not skipped, skipped)
+    assert ids(objects)[0] == 0
+
+
+def test_a_skipped_match_is_certain():
+    """What looks quite different is taken for the same."""
+    _, objects = follow([TARGET], [(3, 3, 0.8, 7.0)])[-1]
+    assert (ids(objects), objects.partners.tolist(), objects.probabilities.tolist()) == ([0], [[0]], [[1]])
+
+
+def test_a_frame_without_candidates_changes_nothing_and_breaks_the_chain():
+    history = follow([TARGET, TWIN], [], [TARGET, TWIN])
+    selection, objects = history[1]
+    assert selection.status is Status.LOST
+    assert objects is history[0][1] or objects.seen.tolist() == [1]
+    assert ids(objects) == [0, 1]
+    selection, objects = history[2]
+    assert int(objects.associations) == 0
+    assert (ids(objects), objects.lengths.tolist()) == ([0, 1], [[1, 1]])
+
+
+@pytest.mark.parametrize(("frame", "initial"), [(8, True), (9, False)])
+def test_objects_first_seen_late_are_not_the_initial_target(frame, initial):
+    """The reference counts from 1: its frame 10 is frame 9 here."""
+    ((selection, objects),) = follow([TARGET, TWIN], first=frame)
+    assert ids(objects) == ([0, 1] if initial else [1, 2])
+    assert selection.initial == initial
+
+
+def test_the_reference_threshold_is_not_a_candidate():
+    """A peak of exactly τ: no candidate, so as if it were lower."""
+    ((selection, objects),) = follow([at(TARGET, 0.05)])
+    assert selection.status is Status.LOST
+    assert objects.seen.tolist() == [-1]
+    assert ids(objects) == []
+
+
+def test_a_doubtful_match_of_the_target_ends_its_being_the_initial_one():
+    selection, objects = follow([TARGET, TWIN], [TARGET, TWIN], net=StubNet(0.5))[-1]
+    assert ids(objects) == [2, 1]
+    assert (selection.status, selection.initial) == (Status.FOUND, False)
+
+
+def test_targets_together_equal_targets_apart():
+    """One associates, one is skipped, one sees nothing, one has just lost the chain, one has forty candidates."""
+    forty = [(3 * (i // 7), 3 * (i % 7), 0.9 - i / 100, 5.0 + i) for i in range(40)]
+    videos = [
+        ([TARGET, TWIN], [TWIN, TARGET], [at(TARGET, 0.5), TWIN, THIRD]),
+        ([TARGET], [TARGET], [at(TARGET, 0.8)]),
+        ([TARGET, TWIN], [TARGET], []),
+        ([TARGET, TWIN], [], [TWIN]),
+        (forty, forty[::-1], forty[3:]),
+    ]
+    chooser, objects = selector(), None
+    objects, together = chooser.start(len(videos)), []
+    for number, things in enumerate(zip(*videos, strict=True), start=1):
+        selections, objects = chooser.select(scene(number, *things), objects)
+        together.append(selections)
+    for target, video in enumerate(videos):
+        history = follow(*video)
+        for selections, (selection, _) in zip(together, history, strict=True):
+            assert selections[target].displacement.tolist() == selection.displacement.tolist()
+            assert selections[target][2:] == selection[2:]
+        apart = history[-1][1]
+        assert objects.ids[target][objects.valid[target]].tolist() == ids(apart)
+        for name in ("selected", "selected_id", "next_id", "seen", "associations", "skipped"):
+            assert getattr(objects, name)[target] == getattr(apart, name)[0], name
+    assert int(objects.valid[4].sum()) == 37
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_the_network_is_given_places_around_the_centre(swapped):
+    """An image of 240 x 320: 0.7 · 320 = 224. The centre cell lies on (100, 120), the centre of the region."""
+    net = StubNet()
+    follow([TARGET, TWIN], [TARGET, TWIN], net=net, config=replace(CONFIG, swapped_centre=swapped))
+    ((before, now),) = net.asked
+    row, col = (160, 120) if swapped else (120, 160)
+    assert now.places[0, 0].tolist() == pytest.approx([(100 - row) / 224, (120 - col) / 224], abs=1e-6)
+    assert torch.equal(before.places, now.places)
+    assert now.scores[0].tolist() == pytest.approx([0.9, 0.6])
+
+
+def test_the_stages_are_timed():
+    class Names:
+        def __init__(self):
+            self.seen = set()
+
+        def stage(self, name):
+            self.seen.add(name)
+            return nullcontext()
+
+    names = Names()
+    chooser = selector(timer=names)
+    objects = chooser.start(1)
+    for frame in (1, 2):
+        _, objects = chooser.select(scene(frame, [TARGET, TWIN]), objects)
+    assert names.seen == {"candidates", "embed", "associate", "sinkhorn"}
