@@ -8,6 +8,7 @@ from lockon.networks.association import CONSTRUCTORS as ASSOCIATIONS
 from lockon.networks.association import build_association
 from lockon.networks.tracker_net import CONSTRUCTORS
 from lockon.tracking import PRESETS
+from lockon.tracking.selectors import AssociationConfig
 from lockon.zoo import Entry, describe, entries, find_entry
 from lockon.zoo.checkpoints import manifest, shapes_of
 from lockon.zoo.matching import TRUNK
@@ -33,6 +34,11 @@ def test_networks_of_association_are_those_that_can_be_built() -> None:
     # The two networks of a tracker lie in one folder.
     names = {part.name: part for entry in entries() for part in entry.parts}
     assert all(names[part.name] is part for entry in entries() for part in entry.parts)
+
+
+@EVERY_ENTRY
+def test_trackers_that_associate_have_a_network_for_it(entry: Entry) -> None:
+    assert (entry.association is not None) == isinstance(PRESETS[entry.name].selector, AssociationConfig)
 
 
 @EVERY_ENTRY
