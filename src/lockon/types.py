@@ -79,7 +79,8 @@ class Candidates:
     scores: Float[np.ndarray, "n"]
     """Height of the score map, on the tracker's own scale."""
     ids: Int64[np.ndarray, "n"]
-    """Of the objects they belong to: the same from frame to frame, never given to another object."""
+    """Of the objects they belong to, the same from frame to frame; 0 is the one marked at the start. They are counted
+    anew where a frame without candidates came between."""
     selected: int
     """Index of the candidate that is followed as the target; -1 if none is."""
     partners: Int64[np.ndarray, "n"]

@@ -90,7 +90,6 @@ class AssociationSelector:
             peaks = find_candidates(maps, self._config.candidate)
             crop = scene.regions.at(torch.zeros(len(maps), dtype=torch.long))
             places = image_places(peaks.cells, crop, scene.maps.shape[2:])
-        with self._timer.stage("embed"):
             descriptors = self._net.descriptors(scene.layer3, peaks.cells.to(scene.layer3.device))
         return Sighting(places, peaks.scores, descriptors, peaks.valid), peaks.cells
 
@@ -114,7 +113,7 @@ class AssociationSelector:
         partners, probabilities = torch.full(shape, -1), torch.zeros(shape)
         chosen = targets.nonzero()[:, 0]
         if len(chosen):
-            with self._timer.stage("associate"):
+            with self._timer.stage("embed"):
                 before, now = (self._candidate_set(frame, chosen, image_hw) for frame in (objects, sighting))
                 resemblance = self._net.score_matrix(before, now)
             with self._timer.stage("sinkhorn"):
