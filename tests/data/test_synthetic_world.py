@@ -7,7 +7,7 @@ from PIL import Image
 
 from lockon.boxes import Box, iou
 from lockon.data.synthetic import ImageBank, SyntheticConfig, SyntheticWorld
-from lockon.data.synthetic.motion import bend_points, unbend_points
+from lockon.data.synthetic.motion import Route, bend_points, unbend_points
 from lockon.errors import DataError
 
 SMALL = SyntheticConfig(frame_size=(160, 120), length=20, target_size=(20.0, 40.0))
@@ -178,3 +178,12 @@ def test_bank_reads_masks_polygons_and_plain_images(tmp_path):
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(DataError, match="no images"):
         ImageBank.load([tmp_path])
+
+
+def test_a_route_rests_goes_gently_and_arrives():
+    route = Route(np.array([10.0, 20.0, 40.0]), np.array([[0.0, 0.0], [8.0, -4.0], [8.0, 0.0]]))
+    assert route(-5).tolist() == route(10).tolist() == [0, 0]
+    assert route(15).tolist() == [4, -2]
+    assert route(12.5) == pytest.approx([8 * 0.15625, -4 * 0.15625])  # 3 s² − 2 s³ at a quarter
+    assert route(20).tolist() == [8, -4]
+    assert route(99).tolist() == [8, 0]

@@ -76,6 +76,24 @@ class Pose:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A displacement by plan: from one point to the next, gently leaving each and gently arriving."""
+
+    times: Float[np.ndarray, "points"]
+    """Frame numbers, ascending."""
+    points: Float[np.ndarray, "points 2"]
+    """Image pixels (x, y). Before the first time and after the last it rests."""
+
+    def __call__(self, time: float) -> Vector:
+        """Displacement at a real frame number."""
+        leg = min(max(int(np.searchsorted(self.times, time)) - 1, 0), len(self.times) - 2)
+        start, end = self.times[leg], self.times[leg + 1]
+        share = np.clip((time - start) / (end - start), 0, 1)
+        moved: Vector = self.points[leg] + share * share * (3 - 2 * share) * (self.points[leg + 1] - self.points[leg])
+        return moved
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """The poses of one sprite over time."""
 
@@ -88,10 +106,8 @@ class Path:
     drift: tuple[float, float] = (0.0, 0.0)
     """Constant velocity in pixels per frame; it adds nothing in frame `drift_from`."""
     drift_from: float = 0.0
-    excursion: tuple[float, float] | None = None
-    """First and last frame of a trip out of view, if any."""
-    excursion_step: float = 0.0
-    """How far the trip leads, in pixels to the right."""
+    route: Route | None = None
+    """A displacement by plan, such as a trip out of view."""
     follow: Path | None = None
     """A path whose centre is added to this one's."""
 
@@ -109,11 +125,8 @@ class Path:
     def position(self, time: float) -> Vector:
         """Centre at a real frame number, in image pixels (x, y)."""
         centre = self.centre(time) + np.array(self.drift) * (time - self.drift_from)
-        if self.excursion is not None:
-            first, last = self.excursion
-            ramp = min(10.0, (last - first) / 3)  # frames it takes to leave, and to come back
-            away = np.clip((time - first) / ramp, 0, 1) * np.clip((last - time) / ramp, 0, 1)
-            centre = centre + np.array([self.excursion_step * away * away * (3 - 2 * away), 0.0])
+        if self.route is not None:
+            centre = centre + self.route(time)
         return centre if self.follow is None else centre + self.follow.position(time)
 
 

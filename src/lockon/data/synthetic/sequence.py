@@ -94,14 +94,22 @@ class SyntheticSequence:
     def mask(self, index: int) -> Bool[np.ndarray, "height width"]:
         """The visible part of the target in the frame."""
         width, height = self.frame_size
-        return self._visible(index, self._view(Box(0, 0, width, height), (height, width)))[0].numpy() > 0.5
+        view = self._view(Box(0, 0, width, height), (height, width))
+        return self._seen(self.target, index, view)[0].numpy() > 0.5
 
     def visibility(self, index: int) -> float:
         """Share of the target's area that lies in the frame with nothing in front of it."""
-        box, (width, height) = self.box(index), self.frame_size
+        return self._visibility(self.target, index)
+
+    def distractor_visibility(self, index: int) -> list[float]:
+        """The same of the look-alikes, in the order of `distractors`."""
+        return [self._visibility(layer, index) for layer in self.look_alikes]
+
+    def _visibility(self, layer: int, index: int) -> float:
+        box, (width, height) = self._layer_box(layer, index), self.frame_size
         x = torch.linspace(box.x, box.x + box.w, _PROBE)
         y = torch.linspace(box.y, box.y + box.h, _PROBE)
-        visible, whole = self._visible(index, View(x, y, max(box.w, box.h) / _PROBE))
+        visible, whole = self._seen(layer, index, View(x, y, max(box.w, box.h) / _PROBE))
         inside = ((x >= 0) & (x < width)) & ((y >= 0) & (y < height))[:, None]
         return float((visible * inside).sum() / whole.sum().clamp(min=1e-6))
 
@@ -113,19 +121,21 @@ class SyntheticSequence:
         return View(x.clamp(0.5, right - 0.5), y.clamp(0.5, bottom - 0.5), window.w / width)
 
     def _layer_box(self, layer: int, index: int) -> Box:
-        target = self.layers[layer]
-        return Box(*outline_box(target.sprite, target.path(index)).tolist())
+        shown = self.layers[layer]
+        return Box(*outline_box(shown.sprite, shown.path(index)).tolist())
 
-    def _visible(self, index: int, view: View) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, "rows columns"]]:
-        """Mask of the target on the view: what is seen of it, and all of it."""
+    def _seen(
+        self, number: int, index: int, view: View
+    ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, "rows columns"]]:
+        """Mask of a layer's object on the view: what is seen of it, and all of it."""
         whole = torch.zeros(len(view.y), len(view.x))
         free = torch.ones_like(whole)
-        for layer in self.layers[self.target :]:
+        for layer in self.layers[number:]:
             sample = sample_sprite(layer.sprite, layer.path(index), view)
             if sample is None:
                 continue
             rows, columns, pixels = sample
-            if layer is self.layers[self.target]:
+            if layer is self.layers[number]:
                 whole[rows, columns] = pixels[4]
             else:
                 free[rows, columns] *= 1 - pixels[3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lockon.data.synthetic.bank import ImageBank
 from lockon.data.synthetic.compose import SyntheticConfig, compose_sequence
+from lockon.data.synthetic.scenarios import compose_scenario
 from lockon.data.synthetic.sequence import SyntheticSequence
 
 
@@ -21,4 +22,5 @@ class SyntheticWorld:
 
     def sequence(self, seed: int) -> SyntheticSequence:
         """Build the sequence with this number (not negative); its frames are drawn when asked for."""
-        return compose_sequence(self.config, self._images, seed)
+        compose = compose_scenario if self.config.scenarios else compose_sequence
+        return compose(self.config, self._images, seed)
