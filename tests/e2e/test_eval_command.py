@@ -114,6 +114,16 @@ def test_a_failure_is_told_and_the_rest_is_done(lockon, videos):
     assert len(list(Path("results/folder/Perfect/000").glob("*.json"))) == 2
 
 
+def test_what_is_odd_about_the_videos_is_said_and_a_damaged_image_named_without_a_traceback(lockon, videos):
+    Path("videos/one.csv").write_text("frame,x,y,w,h\n0,4,5,10,8\n")
+    Path("videos/two/00003.png").write_bytes(b"no image")
+    outcome = lockon("eval", "own.py:Still", "--on", "folder=videos", "--processes", "0")
+    assert outcome.status == 1
+    assert "note on Own videos: 'one' is annotated by 'one.csv'; 'one.txt' left aside." in outcome.out
+    assert "failed: Still on folder/two, run 0: cannot read the image 'videos/two/00003.png'" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
 def test_a_program_is_a_tracker(lockon, videos):
     Path("program.py").write_text(PROGRAM)
     outcome = lockon(

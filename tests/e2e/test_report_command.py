@@ -58,7 +58,7 @@ def test_report_shows_tables_and_writes_nothing_unasked(lockon, videos, results,
 def test_report_of_all_rules_has_them_side_by_side_and_everything_on_disk(lockon, videos, results):
     outcome = lockon("report", results, "--on", f"folder={videos}", "--rules", "all", "--out", "here/report")
     assert outcome.status == 0
-    assert "AUC of the same results under each set of rules" in outcome.out
+    assert "AUC under each set of rules" in outcome.out
     with Path("here/report/values.csv").open(newline="") as file:
         values = {
             (row["rules"], row["tracker"]): float(row["value"])
@@ -80,6 +80,13 @@ def test_missing_results_are_listed_with_their_reason(lockon, videos, results):
     assert "does not count: left (stays): " in outcome.out
     assert "half-written" in outcome.out
     assert "half-written" in Path("out/exclusions.csv").read_text()
+
+
+def test_what_is_odd_about_the_test_set_is_a_remark(lockon, videos, results):
+    (videos / "left.csv").write_text("frame,x,y,w,h\n0,4,5,10,8\n")
+    outcome = lockon("report", results, "--on", f"folder={videos}", "--out", "out")
+    assert "'left' is annotated by 'groundtruth.txt'; 'left.csv' left aside." in outcome.out
+    assert "left aside" in Path("out/index.html").read_text()
 
 
 def test_a_tracker_without_any_result_does_not_keep_others_from_their_report(lockon, videos, results):

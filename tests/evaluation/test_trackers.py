@@ -10,13 +10,8 @@ import pytest
 
 from lockon.boxes import Box
 from lockon.errors import DataError, TrackerError
-from lockon.evaluation.trackers import (
-    ExternalTracker,
-    MeasuredTracker,
-    Observation,
-    covered_pixels,
-    external_tracker,
-)
+from lockon.evaluation.external import ExternalTracker, external_tracker
+from lockon.evaluation.trackers import MeasuredTracker, Observation, covered_pixels
 
 IMAGE = np.zeros((8, 8, 3), dtype=np.uint8)
 BOX = Box(1, 2, 3, 4)

@@ -142,8 +142,8 @@ class Eval:
                 environment={"code": code_version()},
             ):
                 progress.show(event)
-        for failure in progress.failures[:1]:
-            print(failure.details, file=sys.stderr, end="")
+        for details in [failure.details for failure in progress.failures if failure.details][:1]:
+            print(details, file=sys.stderr, end="")
         return len(progress.failures), progress.finished + len(progress.failures) < len(plan.jobs)
 
     def _workers(self) -> Workers:
@@ -201,6 +201,8 @@ def _preliminaries(plan: Plan, test_sets: Sequence[TestSet]) -> Iterator[str]:
     for test_set in test_sets:
         for sequence, reason in test_set.excluded:
             yield f"left out of {test_set.title}: {sequence}: {reason}"
+        for note in test_set.notes:
+            yield f"note on {test_set.title}: {note}"
     for problem in plan.damaged:
         yield f"made again: {problem}"
     if plan.finished:

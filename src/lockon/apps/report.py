@@ -127,7 +127,7 @@ class Report:
                 replace(one, exclusions=_merged([*gathered.problems, *one.exclusions])) for one in assessments
             ),
             origins=tuple(one for one in gathered.origins if one.tracker in chosen),
-            remarks=(*gathered.remarks, *rejections),
+            remarks=(*test_set.notes, *gathered.remarks, *rejections),
         )
 
     def _by_server(self, test_set: TestSet, store: ResultStore, imports: Sequence[_Import]) -> Assessed:
@@ -286,6 +286,8 @@ def _print(assessed: Assessed) -> None:
     console.print(as_rich(overview_table(assessed.assessments[0])))
     for table in rules_tables(assessed.assessments):
         console.print(as_rich(table))
+        for note in table.notes:
+            print(note)
     first = assessed.assessments[0]
     for line in (*verdicts(first), *first.notes, *assessed.remarks):
         print(line)

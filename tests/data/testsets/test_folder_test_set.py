@@ -34,6 +34,16 @@ def test_each_object_starts_where_it_is_first_visible(tmp_path):
     assert (bus.name, bus.category, len(bus), bus.first_number) == ("street#2", "bus", 2, 2)
     assert bus.start == Box(7, 8, 20, 10)
     assert [number_of(bus.frame(index)) for index in (0, 1)] == [3, 4]
+    (note,) = open_test_set("folder", tmp_path).notes
+    assert note.endswith("do not count, which is a later one in 'street#2' (frame 2).")
+
+
+def test_annotation_that_is_left_aside_is_named(tmp_path):
+    clip(tmp_path, "dog", "1,2,3,4\n" * 4)
+    assert open_test_set("folder", tmp_path).notes == ()
+    write(tmp_path / "dog.csv", "frame,x,y,w,h\n0,1,2,3,4\n")
+    (note,) = open_test_set("folder", tmp_path).notes
+    assert note == "'dog' is annotated by 'groundtruth.txt'; 'dog.csv' left aside."
 
 
 def test_frames_of_a_video_are_counted_from_the_start_as_well(tmp_path):

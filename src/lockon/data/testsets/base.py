@@ -158,6 +158,8 @@ class TestSet:
     """Short and long names of the attributes that sequences may have."""
     excluded: tuple[tuple[str, str], ...] = ()
     """Sequences that should be there and are not used, each with the reason; reports list them."""
+    notes: tuple[str, ...] = ()
+    """What else a reader of numbers should know of how it was read."""
 
     def __len__(self) -> int:
         return len(self.sequences)

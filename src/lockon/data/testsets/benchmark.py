@@ -26,6 +26,8 @@ class Found:
     sequences: tuple[TestSequence, ...]
     excluded: tuple[tuple[str, str], ...] = ()
     """Sequences that should be there and cannot be used, each with the reason."""
+    notes: tuple[str, ...] = ()
+    """What else a reader of numbers should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ class Benchmark:
             protocol=self.protocol,
             attributes=self.attributes,
             excluded=found.excluded,
+            notes=found.notes,
         )
 
     def _not_there(self, root: Path) -> DataError:

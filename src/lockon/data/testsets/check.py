@@ -91,6 +91,8 @@ class _Looking:
         report = self._report
         for name, reason in self._test_set.excluded:
             self._add("error", "left out", name, reason)
+        for note in self._test_set.notes:
+            self._add("warning", "note", "", note)
         for what, count, expected in (
             ("sequences", report.sequences, report.expected_sequences),
             ("frames", report.frames, report.expected_frames),

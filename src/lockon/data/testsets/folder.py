@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from lockon.data.testsets.benchmark import Benchmark, Found, gather
 from lockon.errors import DataError
 from lockon.images import Image
 
+_NAMED = 5
+"""Sequences that a note names."""
+
 
 def find(root: Path, *, first_frame: int = 0) -> Found:
     """Every object in every clip, from the first frame in which it is visible.
@@ -26,7 +30,16 @@ def find(root: Path, *, first_frame: int = 0) -> Found:
     dataset = open_folder(root, first_frame=first_frame)
     found = gather(dataset, _name, _of_object)
     unused = ((issue.sequence, issue.text) for issue in dataset.issues if issue.kind != "boxes")
-    return Found(found.sequences, (*found.excluded, *unused))
+    return Found(found.sequences, (*found.excluded, *unused), (*dataset.notes, *_late(found.sequences)))
+
+
+def _late(sequences: Sequence[TestSequence]) -> list[str]:
+    """What to say of frames before the first that shows the target."""
+    late = [f"'{each.name}' (frame {each.first_number})" for each in sequences if each.first_number]
+    if not late:
+        return []
+    named = ", ".join(late[:_NAMED]) + (", …" if len(late) > _NAMED else "")
+    return [f"frames before the first that shows the target do not count, which is a later one in {named}."]
 
 
 def _name(sequence: FolderSequence) -> str:

@@ -43,8 +43,8 @@ class Imported:
         """What whoever takes the results should be told: the doubts, and that some files were left alone."""
         if not self.unused:
             return self.doubts
-        others = f" and {len(self.unused) - 1} others" if len(self.unused) > 1 else ""
-        return *self.doubts, f"'{self.unused[0]}'{others} are not read: no sequence of the test set is called so."
+        others = f" and {len(self.unused) - 1} others are" if len(self.unused) > 1 else " is"
+        return *self.doubts, f"'{self.unused[0]}'{others} not read: no sequence of the test set is called so."
 
 
 def detect_format(root: Path, test_set: TestSet) -> str | None:

@@ -169,7 +169,7 @@ def _rules_table(name: str, assessments: Sequence[Assessment]) -> Table:
         columns.append(_cells([values.get(tracker) for tracker in trackers], measure))
     return Table(
         name=f"rules_{name}",
-        title=f"{name} of the same results under each set of rules",
+        title=f"{name} under each set of rules",
         columns=("Tracker", *(assessment.rules for assessment in assessments)),
         rows=_rows(trackers, columns),
         notes=(*_sequence_counts(assessments), *_unlike(meanings)),

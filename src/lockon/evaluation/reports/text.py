@@ -82,7 +82,7 @@ def as_latex(table: Table) -> str:
 
 def as_rich(table: Table) -> RichTable:
     """A table for a terminal: best number bold and green, second underlined."""
-    made = RichTable(title=Text(table.title, style="bold", no_wrap=True), box=box.SIMPLE_HEAD, title_justify="left")
+    made = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
     for index, (name, is_text) in enumerate(zip(table.columns, text_columns(table), strict=True)):
         made.add_column(
             Text(name),

@@ -45,7 +45,7 @@ class Failed:
     problem: str
     """In one line."""
     details: str = ""
-    """The traceback."""
+    """The traceback, where the problem does not explain itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,8 @@ class Problem:
     """What a tracker raised."""
 
     message: str
-    details: str
+    details: str = ""
+    """The traceback."""
 
 
 def attempt(batch: Batch, on_frame: Callable[[], None]) -> list[Outcome] | Problem:
@@ -97,7 +98,7 @@ def attempt(batch: Batch, on_frame: Callable[[], None]) -> list[Outcome] | Probl
     try:
         return run_batch(batch, on_frame)
     except LockonError as error:
-        return Problem(message=str(error), details=traceback.format_exc())
+        return Problem(message=str(error))
     except Exception as error:
         return Problem(message=f"{type(error).__name__}: {error}", details=traceback.format_exc())
 
