@@ -44,7 +44,7 @@ class Weights:
     origin: str
     licence: str
     recipe: str | None = None
-    """What `lockon train` is to be told to train them, where nobody publishes them."""
+    """That trains them, where nobody publishes them."""
     trunk_only: bool = False
     """The backbone is all that is needed."""
 
@@ -131,25 +131,21 @@ _ATOM_TRUNK = Weights(
 )
 
 
-def _unpublished(name: str, constructor: str, recipe: str | None = None) -> Weights:
+def _unpublished(recipe: str, constructor: str) -> Weights:
     return Weights(
-        name=name,
+        name=recipe,
         constructor=constructor,
         files=(),
         origin="nobody publishes them, as far as we know",
         licence="of weights of one's own: see the terms of the training data",
-        recipe=recipe or name,
+        recipe=recipe,
     )
 
 
 _ATOM_GMM_SAMPL = _unpublished("atom_gmm_sampl", "atom_resnet18")
 _ATOM_PROB_ML = _unpublished("atom_prob_ml", "atom_resnet18")
-_KEEP_TRACK_GNN0 = _unpublished(
-    "keep_track_gnn0", "association", "keep_track --set model.gnn_layers=0 model.sinkhorn_iterations=50"
-)
-_KEEP_TRACK_GNN9 = _unpublished(
-    "keep_track_gnn9", "association", "keep_track --set model.gnn_layers=18 model.sinkhorn_iterations=50"
-)
+_KEEP_TRACK_GNN0 = _unpublished("keep_track_gnn0", "association")
+_KEEP_TRACK_GNN9 = _unpublished("keep_track_gnn9", "association")
 _LOCKON_S = Weights(
     name="lockon_s",
     constructor="lockon_s",
