@@ -175,7 +175,7 @@ def test_what_is_no_dump_is_told(tmp_path):
     with pytest.raises(DataError, match="damaged"):
         MinedDump(tmp_path)
     (tmp_path / "mining.json").write_text("[]")
-    with pytest.raises(DataError, match="not the description"):
+    with pytest.raises(DataError, match="not the description of frames mined by this version"):
         MinedDump(tmp_path)
     write_dump(tmp_path, [[]])
     with pytest.raises(DataError, match="holds no frame"):

@@ -51,23 +51,33 @@ def test_beyond_the_frame_its_border_is_repeated():
     np.testing.assert_array_equal(picture[0, 44:, 0], np.arange(44))
 
 
-def test_the_crop_of_the_tracker_can_be_cut_from_it():
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (200, 300, 3), dtype=np.uint8)
-    patch = sample_patch(image, (90.0, 140.0), (110.0, 110.0), (128, 128), rounding="legacy")
+@pytest.mark.parametrize("rounding", ["current", "legacy"])
+@pytest.mark.parametrize("extent", [110.0, 111.0])
+@pytest.mark.parametrize("centre", [(90.0, 140.0), (20.0, 260.0)])  # within, and over a corner of the frame
+def test_the_crop_of_the_tracker_can_be_cut_from_it(rounding, extent, centre):
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    patch = sample_patch(image, centre, (extent, extent), (128, 128), rounding=rounding)
     top, left, bottom, right = patch.corners_yx
     region = search_area(Box(left, top, right - left, bottom - top))
     picture, area = cut_picture(image, region, 0.05, 141)
-    frame = replace(mined_frame(), image=picture, image_area=area)
-    whole = Box(region.x, region.y, region.w + 1, region.h + 1)
-    cut = frame.crop(whole, 128).astype(float)
+    frame = replace(mined_frame(), region=region, image=picture, image_area=area)
+    cut = frame.crop(frame.searched, 128).astype(float)
     pixels = patch.pixels.permute(1, 2, 0).numpy()
     # At its border the tracker's crop knows nothing of the pixels beyond.
     np.testing.assert_allclose(cut[1:-1, 1:-1], pixels[1:-1, 1:-1], atol=0.51)
-    moved = frame.crop(Box(whole.x + 2, whole.y - 1, whole.w, whole.h), 128).astype(float)
-    assert abs(moved - cut).mean() > 10
-    beyond = frame.crop(Box(whole.x - 100, whole.y, whole.w, whole.h), 128)  # outside of what was kept
-    assert (beyond[:, :10] == beyond[:, :1]).all()
+
+
+def test_other_areas_can_be_cut_from_it():
+    picture, area = cut_picture(ramp(100, 120), Box(10, 10, 79, 79), 0.05, 200)
+    frame = replace(mined_frame(), region=Box(10, 10, 79, 79), image=picture, image_area=area)
+    jittered = frame.crop(Box(12, 9, 80, 80), 80)
+    np.testing.assert_array_equal(jittered[0, :, 0], np.arange(12, 92))
+    np.testing.assert_array_equal(jittered[:, 0, 1], np.arange(9, 89))
+    enlarged = frame.crop(Box(20, 20, 10, 20), 40).astype(float)
+    np.testing.assert_allclose(enlarged[3, :, 0], 19.5 + (np.arange(40) + 0.5) / 4, atol=0.51)
+    np.testing.assert_allclose(enlarged[:, 3, 1], 19.5 + (np.arange(40) + 0.5) / 2, atol=0.51)
+    beyond = frame.crop(Box(-40, 10, 80, 80), 80)  # the picture begins at 6
+    assert (beyond[:, :46, 0] == 6).all()
 
 
 def test_the_search_area_is_counted_as_the_reference_does():

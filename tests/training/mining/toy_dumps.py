@@ -6,7 +6,7 @@ import numpy as np
 
 from lockon.boxes import Box
 from lockon.training.mining import MinedFrame, Thresholds
-from lockon.training.mining.dump import MANIFEST
+from lockon.training.mining.dump import FORMAT, MANIFEST
 from lockon.training.mining.frames import annotation_cell
 from lockon.training.mining.shards import shard_path
 from lockon.training.mining.writing import ShardWriter
@@ -52,7 +52,8 @@ def write_dump(root, *shards, thresholds=None):
     numbers = [0, *np.cumsum([len(shard) for shard in shards]).tolist()]
     known = {"candidate": thresholds.candidate, "found": thresholds.found}
     tracker = {"name": "toy", "preset": {"search": {"sample_size": 256}}}
-    (root / MANIFEST).write_text(json.dumps({"tracker": tracker, "thresholds": known, "shards": numbers[:-1]}))
+    about = {"format": FORMAT, "tracker": tracker, "thresholds": known, "shards": numbers[:-1]}
+    (root / MANIFEST).write_text(json.dumps(about))
     for number, sequences in enumerate(shards):
         with ShardWriter(shard_path(root, number), thresholds.candidate) as writer:
             for place, frames in enumerate(sequences):

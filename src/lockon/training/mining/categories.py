@@ -144,4 +144,5 @@ def find_pairs(
         categories: of the two frames.
     """
     first, second = (CATEGORIES.index(category) for category in categories)
-    return successive[(codes[successive] == first) & (codes[successive + 1] == second)]
+    both = (codes[successive] == first) & (codes[successive + 1] == second)
+    return np.compress(both, successive)

@@ -31,6 +31,8 @@ from lockon.training.mining.frames import MinedFrame
 from lockon.training.mining.shards import MinedShard, shard_path
 
 MANIFEST = "mining.json"
+FORMAT = 1
+"""Of dumps; to be raised when they change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,6 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise DataError(f"'{root}' holds no mined frames (no {MANIFEST}). `lockon mine` makes them.") from error
     except (OSError, ValueError) as error:
         raise DataError(f"'{path}' is damaged ({error}). Mine into another folder.") from error
-    if not isinstance(content, dict) or not {"tracker", "thresholds", "shards"} <= content.keys():
-        raise DataError(f"'{path}' is not the description of mined frames.")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"'{path}' is not the description of frames mined by this version. Mine into another folder.")
     return content

@@ -49,6 +49,13 @@ class MinedFrame:
     """Boxes `(x, y, w, h)` of all look-alikes; row k is the same object in every frame of the sequence. Only data
     with exact correspondences have any."""
 
+    @property
+    def searched(self) -> Box:
+        """The whole pixels that the tracker cut out and searched, `(x, y, w, h)`: edges are truncated as it does."""
+        x, y, w, h = self.region
+        left, top, right, bottom = (float(math.trunc(edge)) for edge in (x, y, x + w + 1, y + h + 1))
+        return Box(left, top, right - left, bottom - top)
+
     def crop(self, area: Box, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
         """Part of the frame around the search area, bilinearly, as the tracker would cut it.
 
@@ -56,12 +63,10 @@ class MinedFrame:
             area: `(x, y, w, h)` in image pixels, continuous; what is beyond `image_area` repeats its border.
             size: rows and columns of the result.
         """
-        rows, columns = self.image.shape[:2]
         y = _sample_places(area.y, area.h, size, self.image_area.y, self.image_area.h)
         x = _sample_places(area.x, area.w, size, self.image_area.x, self.image_area.w)
         grid = torch.from_numpy(np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)).float()
         pixels = torch.from_numpy(self.image).permute(2, 0, 1)[None].float()
-        assert pixels.shape[2:] == (rows, columns)
         sampled = F.grid_sample(pixels, grid[None], "bilinear", padding_mode="border", align_corners=False)
         return sampled[0].round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 

@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from lockon.errors import RecipeError
 from lockon.tracking.precision import Precision
+from lockon.training.mining.dump import FORMAT
 from lockon.training.mining.frames import MinedFrame
 from lockon.training.mining.sequences import open_sequences
 from lockon.training.mining.shards import shard_path
@@ -22,8 +23,6 @@ from lockon.training.recipe import DataConfig, SyntheticData
 from lockon.training.sources import ProgressOf, unseen
 from lockon.zoo import load, model_file
 from lockon.zoo.store import digest
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,7 +122,7 @@ class Miner:
         """All that a dump depends on; where the data lie does not matter."""
         config = self._config
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "tracker": {
                 "name": self._tracker.name,
                 "weights": digest(model_file(config.tracker)),

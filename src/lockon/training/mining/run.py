@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lockon.data.datasets.index import Progress
-from lockon.errors import OutputError
+from lockon.errors import OutputError, TrainingError
 from lockon.files import make_folder, one_at_a_time, replacing
 from lockon.training.mining.dump import MANIFEST, read_manifest
 from lockon.training.mining.miner import Event, Miner, MiningConfig, Noted
@@ -56,8 +56,10 @@ def mine(
     Raises:
         LockonError: the tracker or the data set cannot be used.
         OutputError: the folder holds something else, was mined otherwise, or the disk is full.
-        TrainingError: a process died.
+        TrainingError: a process died, or there is none.
     """
+    if processes < 1:
+        raise TrainingError(f"mining needs at least one process; got {processes}.")
     miner = Miner(config, device, progress)
     make_folder(out)
     with one_at_a_time(out / _LOCK):
