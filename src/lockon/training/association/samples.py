@@ -6,7 +6,7 @@ Sample n is a function of (seed, n) alone, as everywhere in training.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from lockon.boxes import Box
 from lockon.errors import DataError
 from lockon.networks.association import normalise_places
 from lockon.training.association.drawing import FrameDraws, MinedSource
@@ -162,7 +161,8 @@ def real_sample(frames: tuple[MinedFrame, MinedFrame], size: int) -> Association
 def assemble(frames: tuple[MinedFrame, MinedFrame], pair: Pair, size: int) -> AssociationSample:
     """Tensors of a pair, with pictures of `size` pixels a side."""
     sides = (pair.previous, pair.current)
-    pictures = [frame.crop(_extent(side.region), size) for frame, side in zip(frames, sides, strict=True)]
+    searched = [replace(frame, region=side.region).searched for frame, side in zip(frames, sides, strict=True)]
+    pictures = [frame.crop(area, size) for frame, area in zip(frames, searched, strict=True)]
     places = [
         normalise_places(torch.from_numpy(side.points)[None].float(), side.frame_size, swapped_centre=False)[0]
         for side in sides
@@ -196,11 +196,6 @@ def collate(samples: Sequence[AssociationSample]) -> AssociationSample:
 def _padded(values: Sequence[Tensor], filling: float = 0) -> Tensor:
     """Stack tensors of different lengths."""
     return pad_sequence(list(values), batch_first=True, padding_value=filling)
-
-
-def _extent(region: Box) -> Box:
-    """What the crop shows of a search area, whose `w` and `h` count from the first pixel to the last."""
-    return Box(region.x, region.y, region.w + 1, region.h + 1)
 
 
 def _target(frame: MinedFrame, side: Slots) -> int:
