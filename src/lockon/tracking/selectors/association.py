@@ -138,7 +138,7 @@ class AssociationSelector:
         self, scene: Scene, objects: ObjectTable, cells: Int64[Tensor, "targets n 2"], known: Bool[Tensor, "targets"]
     ) -> list[Selection]:
         """The selected objects; the highest peaks where nothing could be matched."""
-        unmatched = self._peaks.each(scene, (~known).nonzero()[:, 0].tolist())
+        unmatched = iter(self._peaks.of_targets(scene, (~known).nonzero()[:, 0].tolist()))
         selections = []
         for target, initial in enumerate(objects.initial.tolist()):
             if known[target]:

@@ -7,7 +7,7 @@ distractor, and the one near the previous target position wins.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,10 +71,12 @@ class PeakSelector:
 
     def select(self, scene: Scene, objects: ObjectTable | None = None) -> tuple[list[Selection], None]:  # noqa: ARG002
         """See `Selector`."""
-        return list(self.each(scene, range(len(scene.maps)))), None
+        return self.of_targets(scene, range(len(scene.maps))), None
 
-    def each(self, scene: Scene, targets: Iterable[int]) -> Iterator[Selection]:
+    def of_targets(self, scene: Scene, targets: Sequence[int]) -> list[Selection]:
         """Choose for some of the targets."""
+        if not targets:
+            return []
         with self._timer.stage("localise"):
             maps, window = scene.maps, self._window
             if window is not None and self._every_peak:
@@ -84,8 +86,8 @@ class PeakSelector:
             if self._expect_centre:
                 previous = torch.zeros_like(previous)
             target_cells = scene.size / cell
-            for target in targets:
-                yield select_peak(
+            return [
+                select_peak(
                     maps[target],
                     self._config,
                     centre=np.asarray(scene.grid.centre, np.float32),
@@ -93,6 +95,8 @@ class PeakSelector:
                     target_cells=target_cells[target].numpy(),
                     window=window,
                 )
+                for target in targets
+            ]
 
 
 def select_peak(
