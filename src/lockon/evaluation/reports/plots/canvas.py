@@ -113,6 +113,7 @@ def save(figure: Figure, path: Path) -> str:
         OutputError: a file cannot be written.
     """
     text = svg_text(figure, "/".join(path.parts[-3:]))
+    figure.set_layout_engine("none")  # the layout is found by now, and finding it takes as long as drawing
     with replacing(path.with_name(f"{path.name}.svg")) as part:
         part.write_text(text, encoding="utf-8")
     with replacing(path.with_name(f"{path.name}.png")) as part, _house_style():
