@@ -35,7 +35,8 @@ def overlap(a: Boxes, b: Boxes) -> PerFrame:
 def overlap_up_to_one(a: Boxes, b: Boxes) -> PerFrame:
     """Intersection over union as the GOT-10k toolkit has it, in [0, 1]; 0 where both boxes are empty."""
     intersection, union = intersection_and_union(a, b)
-    return np.clip(intersection / (union + EPSILON), 0, 1)
+    shares: PerFrame = np.clip(intersection / (union + EPSILON), 0, 1)
+    return shares
 
 
 class Points(NamedTuple):

@@ -15,7 +15,7 @@ from lockon.data.testsets.base import TestSet
 from lockon.errors import UnknownNameError
 from lockon.evaluation.aggregation import Aggregation, Scores
 from lockon.evaluation.assessment import Assessment, Curve, Measure, Plot
-from lockon.evaluation.geometry import Boxes, unknown
+from lockon.evaluation.geometry import Boxes, overlap_up_to_one, unknown
 from lockon.evaluation.one_pass.cases import Case, box_case, box_truth
 from lockon.evaluation.selection import select_sequences
 from lockon.evaluation.tracks import Results

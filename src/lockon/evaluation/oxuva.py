@@ -318,7 +318,7 @@ def assess(test_set: TestSet, results: Results, *, rules: str | None = None) -> 
         measures=MEASURES,
         plots=(PRESENCE, OVER_TIME) if all(PRESENCE.name in each.curves for each in scores) else (OVER_TIME,),
         exclusions=exclusions,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

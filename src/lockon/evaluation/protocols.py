@@ -10,7 +10,7 @@ from lockon.errors import DataError, UnknownNameError
 from lockon.evaluation import davis, got10k, one_pass, oxuva, presence, youtube_vos
 from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.tracks import Results
-from lockon.evaluation.vot import longterm, multistart, supervised
+from lockon.evaluation.vot import longterm, multistart, supervised, supervised_rules
 
 
 class Assess(Protocol):
@@ -41,7 +41,7 @@ PROTOCOLS: Mapping[str, Assess] = {
 
 RULES: Mapping[str, Collection[str]] = {
     "one_pass": one_pass.RULE_SETS,
-    "vot_supervised": supervised.RULES,
+    "vot_supervised": supervised_rules.RULES,
     "vot_longterm": longterm.RULES,
     "youtube_vos": youtube_vos.RULES,
 }
