@@ -4,7 +4,8 @@
     python benchmarks/association.py held_out --model both=runs/a/model.safetensors self=runs/b/model.safetensors
 
 Judged are pairs of consecutive frames that have candidates, one of them several. A candidate is the object whose
-centre is nearest within two cells of the score map; candidates that are no known object do not count. These are the
+centre is nearest within two cells of the score map; candidates that are no known object do not count, nor do objects
+of which it is unclear whether they have a candidate, two to four cells away. These are the
 ablations of the KeepTrack paper's Table 2, by what the paper could not measure.
 """
 

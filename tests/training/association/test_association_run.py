@@ -51,8 +51,8 @@ def losses(folder):
 def mined(tmp_path_factory):
     """Two short sequences of the procedural world."""
     out = tmp_path_factory.mktemp("dump") / "mined"
-    world = SyntheticConfig(frame_size=(240, 180), length=14, target_size=(24.0, 40.0), distractors=3, clutter=1)
-    mine(MiningConfig(data=SyntheticData(world=world, length=2), candidate=0.004), out)
+    world = SyntheticConfig(frame_size=(240, 180), length=14, target_size=(24.0, 40.0), distractors=4, clutter=1)
+    mine(MiningConfig(data=SyntheticData(world=world, length=2), candidate=0.001), out)
     return out
 
 

@@ -19,6 +19,7 @@ from lockon.training.association.supervision import (
     partners,
     self_supervised,
     target_slot,
+    unclear,
 )
 
 RNG = np.random.default_rng
@@ -170,11 +171,25 @@ def test_an_object_two_cells_away_is_the_candidate_and_farther_it_is_not():
 
 
 def test_partners_are_the_same_objects():
-    own, others = np.array([2, UNKNOWN, 0, 5]), np.array([0, UNKNOWN, 2])
-    assert partners(own, others).tolist() == [2, UNKNOWN, 0, ALONE]
-    assert partners(others, own).tolist() == [2, UNKNOWN, 0]
-    assert partners(own, np.zeros(0, int)).tolist() == [ALONE, UNKNOWN, ALONE, ALONE]
-    assert partners(np.zeros(0, int), own).tolist() == []
+    own, others, none = np.array([2, UNKNOWN, 0, 5]), np.array([0, UNKNOWN, 2]), np.zeros(0, int)
+    assert partners(own, others, none).tolist() == [2, UNKNOWN, 0, ALONE]
+    assert partners(others, own, none).tolist() == [2, UNKNOWN, 0]
+    assert partners(own, none, none).tolist() == [ALONE, UNKNOWN, ALONE, ALONE]
+    assert partners(none, own, none).tolist() == []
+    assert partners(own, others, np.array([0, 5])).tolist() == [2, UNKNOWN, 0, UNKNOWN]
+
+
+def test_an_object_with_a_stray_candidate_nearby_is_neither_there_nor_gone():
+    frame = mined([[2, 2], [8, 8]], [0.9, 0.5])
+    for column, expected in ((10.5, [1]), (11.9, [1]), (12.1, []), (9.9, [])):
+        near = replace(frame, identities=np.array([box_at((8, column))]))
+        assert unclear(near, slots_of(near, None)).tolist() == expected
+    # The candidate of another object is no stray one; what is near a hidden target may be the target.
+    assert unclear(replace(frame, visible=False), slots_of(frame, None)).tolist() == [0]
+    beside = replace(frame, identities=np.array([box_at((8, 8)), box_at((8, 10.5))]))
+    assert unclear(beside, slots_of(beside, None)).tolist() == []
+    seen, doubtful = (replace(frame, identities=np.array([box_at((8, column))])) for column in (8, 10.5))
+    assert exact_pair((seen, doubtful)).previous_partners.tolist() == [0, UNKNOWN]
 
 
 def crossing():

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from lockon.boxes import Box
 from lockon.training.association.scores import vary_scores
 from lockon.training.association.slots import Slots, fill, move, slots_of
-from lockon.training.mining.categories import CORRECT
+from lockon.training.mining.categories import CORRECT, WRONG
 from lockon.training.mining.frames import MinedFrame
 
 ALONE = -1
@@ -141,8 +141,15 @@ def exact_pair(frames: tuple[MinedFrame, MinedFrame]) -> Pair:
 
 
 def _linked(frames: tuple[MinedFrame, MinedFrame], previous: Slots, current: Slots) -> Pair:
-    objects = [identify(frame, side) for frame, side in zip(frames, (previous, current), strict=True)]
-    return Pair(previous, current, partners(objects[0], objects[1]), partners(objects[1], objects[0]))
+    sides = list(zip(frames, (previous, current), strict=True))
+    objects = [identify(frame, side) for frame, side in sides]
+    vague = [unclear(frame, side) for frame, side in sides]
+    return Pair(
+        previous,
+        current,
+        partners(objects[0], objects[1], vague[1]),
+        partners(objects[1], objects[0], vague[0]),
+    )
 
 
 def _completed(slots: Slots, gone: Int[np.ndarray, "k"], rng: Generator, score_scale: float) -> Slots:
@@ -174,14 +181,9 @@ def identify(frame: MinedFrame, slots: Slots) -> Int[np.ndarray, "slots"]:
     Candidate and object are paired from the nearest couple on, one to one, within `CORRECT` cells. A hidden target is
     none.
     """
-    target = frame.target_box if frame.visible and frame.target_box else [np.nan] * 4
-    boxes = np.concatenate([np.array([target]), frame.identities.reshape(-1, 4)])
-    centres = (boxes[:, :2] + boxes[:, 2:] / 2)[:, ::-1]
-    region = slots.region
-    # Of the region's extent: its `w` and `h` count from pixel to pixel, so they lack one.
-    places = (centres - [region.y, region.x]) / [region.h + 1, region.w + 1] * (slots.cells_a_side - 1)
-    away = np.linalg.norm(slots.cells[:, None] - places[None], axis=-1)
-    away[~slots.real] = np.nan
+    away = _distances_to_objects(frame, slots)
+    if not frame.visible:
+        away[:, 0] = np.nan
     found = np.full(len(slots.cells), UNKNOWN)
     for flat in np.argsort(away, axis=None):  # NaN comes last
         slot, which = np.unravel_index(flat, away.shape)
@@ -192,8 +194,36 @@ def identify(frame: MinedFrame, slots: Slots) -> Int[np.ndarray, "slots"]:
     return found
 
 
-def partners(own: Int[np.ndarray, "m"], others: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:
-    """For objects of one frame, the slots of the same objects in the other."""
+def unclear(frame: MinedFrame, slots: Slots) -> Int[np.ndarray, "_"]:
+    """Objects that may have a candidate, or may not: one that is no other object lies within `WRONG` cells."""
+    stray = identify(frame, slots) == UNKNOWN
+    return np.flatnonzero((_distances_to_objects(frame, slots)[stray] <= WRONG).any(axis=0))
+
+
+def _distances_to_objects(frame: MinedFrame, slots: Slots) -> Float[np.ndarray, "slots objects"]:
+    """In cells, from candidates to the centres of the target and of the look-alikes; NaN where there is none."""
+    target = frame.target_box or [np.nan] * 4
+    boxes = np.concatenate([np.array([target]), frame.identities.reshape(-1, 4)])
+    centres = (boxes[:, :2] + boxes[:, 2:] / 2)[:, ::-1]
+    region = slots.region
+    # Of the region's extent: its `w` and `h` count from pixel to pixel, so they lack one.
+    places = (centres - [region.y, region.x]) / [region.h + 1, region.w + 1] * (slots.cells_a_side - 1)
+    away = np.linalg.norm(slots.cells[:, None] - places[None], axis=-1)
+    away[~slots.real] = np.nan
+    return away
+
+
+def partners(
+    own: Int[np.ndarray, "m"], others: Int[np.ndarray, "n"], vague: Int[np.ndarray, "_"]
+) -> Int[np.ndarray, "m"]:
+    """For candidates of one frame, the slots of the same objects in the other.
+
+    Args:
+        own: object of each candidate, or `UNKNOWN`.
+        others: those of the other frame.
+        vague: objects of which nobody can say whether they are among the others, if they are not found.
+    """
     same = (own[:, None] == others[None]) & (own != UNKNOWN)[:, None]
-    found = np.where(same.any(axis=1), same.argmax(axis=1) if len(others) else 0, ALONE)
+    absent = np.where(np.isin(own, vague), UNKNOWN, ALONE)
+    found = np.where(same.any(axis=1), same.argmax(axis=1) if len(others) else 0, absent)
     return np.where(own == UNKNOWN, UNKNOWN, found)
