@@ -1,9 +1,14 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lockon.apps.outputs import OutputPaths
+from lockon.apps.outputs import WAY, OutputPaths, Outputs
+from lockon.boxes import Box
 from lockon.errors import OutputError
+from lockon.trajectory import Header
+from lockon.types import Candidates, Frame, Result, Status
+from lockon.video import object_color
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +98,40 @@ def test_outputs_must_differ_from_each_other_and_from_the_source():
         Path("b").mkdir(exist_ok=True)
         with pytest.raises(OutputError, match="given twice"):
             paths.check("dog.mp4")
+
+
+class Sink:
+    path = Path("drawn")
+
+    def __init__(self):
+        self.images = []
+
+    def write(self, image, time):
+        self.images.append(image)
+
+    def close(self):
+        pass
+
+
+def test_lines_lead_to_candidates_of_the_frames_before_but_not_too_far_back():
+    frame = np.full((240, 640, 3), 90, np.uint8)
+    header = Header(
+        tracker="t",
+        source="s",
+        image_size=(640, 240),
+        fps=25.0,
+        start_frame=0,
+        start_boxes=(Box(0, 0, 4, 4),),
+        seed=0,
+    )
+    sink = Sink()
+    with Outputs([Path("a.json")], sink, header, past=()) as outputs:
+        for index in range(WAY + 3):
+            one = np.zeros(1, np.int64)
+            found = Candidates(np.array([[30.0 + 40 * index, 200.0]]), np.ones(1), one, 0, one - 1, np.zeros(1))
+            result = Result(index, Box(0, 0, 4, 4), 0.9, True, Status.FOUND, candidates=found if index else None)
+            outputs.write(Frame(index, index / 25, frame), result)
+    assert not (sink.images[0][150:] != 90).any(), "the start frame has none"
+    line = sink.images[-1][199]
+    reached = [index for index in range(WAY + 2) if tuple(line[30 + 40 * index + 20]) == object_color(0)]
+    assert reached == list(range(2, WAY + 2))

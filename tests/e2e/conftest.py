@@ -10,6 +10,7 @@ import torch
 
 from lockon.apps.cli import main
 from lockon.boxes import Box
+from lockon.networks.association import AssociationNet
 from lockon.networks.tracker_net import lockon_s
 from lockon.video import open_sink
 from lockon.zoo import Card, write_model
@@ -47,6 +48,16 @@ def untrained(tmp_path_factory) -> str:
     network = lockon_s(torch.Generator().manual_seed(0))
     card = Card(constructor="lockon_s", tracker="lockon_s", licence="none", origin="random numbers")
     return str(write_model(tmp_path_factory.mktemp("model") / "untrained.safetensors", network.state_dict(), card))
+
+
+@pytest.fixture(scope="session")
+def associating(tmp_path_factory) -> str:
+    """The small tracker, with an association network that has random weights."""
+    sizes = {"in_channels": 128, "dim": 16, "encoder_widths": [8], "gnn_layers": 2, "heads": 2}
+    network = AssociationNet(**sizes, generator=torch.Generator().manual_seed(0))
+    card = Card(constructor="association", arguments=sizes, tracker="keep_track_s", licence="none", origin="random")
+    path = tmp_path_factory.mktemp("model") / "associating.safetensors"
+    return str(write_model(path, network.state_dict(), card))
 
 
 @dataclass

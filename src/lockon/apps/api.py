@@ -52,6 +52,7 @@ def track(
     share_backbone: bool = False,
     seed: int = 0,
     density: bool = False,
+    candidates: bool = False,
 ) -> Iterator[Result]:
     """Follow one target, or several, through a video.
 
@@ -66,6 +67,8 @@ def track(
         share_backbone: encode targets of similar size together; see `lockon.load`.
         seed: of all randomness; the same seed gives the same track.
         density: predict the densities of centre and box in every frame after the first (PrDiMP-type trackers).
+        candidates: give all candidates of every frame after the first, with the objects they are taken for (trackers
+            with association, such as `keep_track_s`).
 
     Yields:
         One result per readable frame, the start frame first; `frame` and `time` are those of the video.
@@ -83,10 +86,12 @@ def track(
     )
     if density:
         engine.require_density()
+    if candidates:
+        engine.require_candidates()
     with ExitStack() as stack:
         video = source if isinstance(source, VideoSource) else stack.enter_context(open_source(source))
         first.seek(video)
-        steps = follow(until(video, last), engine, boxes, seed=seed, density=density)
+        steps = follow(until(video, last), engine, boxes, seed=seed, density=density, candidates=candidates)
         return _results(steps, stack.pop_all())
 
 
@@ -103,6 +108,7 @@ def follow(
     *,
     seed: int = 0,
     density: bool = False,
+    candidates: bool = False,
 ) -> Steps:
     """Track through frames, in place.
 
@@ -111,7 +117,7 @@ def follow(
         tracker: does the work.
         start: boxes in the first frame, or the state after the frame before it, which must not be used afterwards.
         seed: of a track that starts.
-        density: see `track`.
+        density, candidates: see `track`.
 
     Raises:
         BoxError: a box does not lie on the first frame.
@@ -127,7 +133,7 @@ def follow(
         state = tracker.start(first.image, start, seed=seed)
         yield Step(first, _start_result(first, start), state)
     for frame in remaining:
-        state, result = tracker.step(state, frame.image, inplace=True, density=density)
+        state, result = tracker.step(state, frame.image, inplace=True, density=density, candidates=candidates)
         yield Step(frame, replace(result, frame=frame.index, time=frame.time), state)
 
 

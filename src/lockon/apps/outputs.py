@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,11 @@ from lockon.tracking import State
 from lockon.tracking.search_region import centre_to_box
 from lockon.trajectory import Header, TrajectoryWriter, check_path, open_writer, read_csv, read_json
 from lockon.types import Frame, Result
-from lockon.video import FrameSink, annotate, draw_density
+from lockon.video import FrameSink, annotate, draw_candidates, draw_density
 
 DEFAULT_FOLDER = Path("outputs")
+WAY = 12
+"""Frames that the lines behind candidates go back."""
 RESUMABLE = (".json", ".csv")
 """Trajectories that hold all that is said of a frame."""
 
@@ -136,6 +139,7 @@ class Outputs:
     ) -> None:
         self._written_until = past[-1].frame if past else -1
         self._sink = sink
+        self._latest: deque[Result] = deque(maxlen=WAY)
         self._writers: list[TrajectoryWriter] = []
         for path in trajectories:
             self._writers.append(open_writer(path, header, past))
@@ -157,7 +161,9 @@ class Outputs:
                 writer.write(result)
         if self._sink:
             image = draw_density(frame.image, result) if result.density else frame.image
+            image = draw_candidates(image, result, past=self._latest) if result.candidates is not None else image
             self._sink.write(annotate(image, result), frame.time)
+            self._latest.append(result)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
@@ -30,6 +30,8 @@ from lockon.zoo import load, weights_sha256
 
 FRAMES_AHEAD = 4
 """Frames that are decoded while one is tracked."""
+Drawable = Literal["density", "candidates"]
+"""What a tracker can show beside the box."""
 LIVE = ("camera", "stream")
 """Sources that cannot be watched again: there, Ctrl-C is the usual end."""
 
@@ -61,8 +63,10 @@ class Track:
     """Annotated video. Default: MP4 in outputs/."""
     no_video: FlagCreatePairsOff[bool] = False
     """Write no annotated video."""
-    density: FlagCreatePairsOff[bool] = False
-    """Draw the predicted densities of centre and box into the video (PrDiMP-type trackers, such as lockon_s)."""
+    draw: UseAppendAction[tuple[Drawable, ...]] = ()
+    """What to draw besides the boxes. density: the predicted densities of centre and box (PrDiMP-type
+    trackers, such as lockon_s). candidates: all that may be the target, with their ids, which a JSON trajectory then
+    holds, too (trackers with association, such as keep_track_s)."""
     keep_audio: FlagCreatePairsOff[bool] = False
     """Copy the sound into the annotated video."""
     start: Annotated[str, arg(metavar="WHEN")] = "0"
@@ -95,8 +99,10 @@ class Track:
             tracker = load(
                 self.tracker, device=self.device, precision=self.precision, share_backbone=self.share_backbone
             )
-            if self.density:
+            if "density" in self.draw:
                 tracker.require_density()
+            if "candidates" in self.draw:
+                tracker.require_candidates()
             if isinstance(targets, State):
                 targets.require_tracker(tracker.name)
                 targets = targets.to(tracker.device)
@@ -120,7 +126,7 @@ class Track:
             raise OutputError("--resume goes on with the trajectory so far; name it with --save.")
         if self.resume and self.start != "0":
             raise VideoError("--resume goes on where the saved track ends; leave out --start.")
-        drawn = {"--save-video": self.save_video, "--density": self.density, "--keep-audio": self.keep_audio}
+        drawn = {"--save-video": self.save_video, "--draw": self.draw, "--keep-audio": self.keep_audio}
         for flag, value in drawn.items():
             if value and self.no_video:
                 raise OutputError(f"{flag} is for the annotated video; leave it out, or leave out --no-video.")
@@ -238,4 +244,11 @@ def _steps(
                 break
             if frame.index in known:
                 yield Step(frame, known[frame.index], targets)
-    yield from follow(remaining, tracker, targets, seed=options.seed, density=options.density)
+    yield from follow(
+        remaining,
+        tracker,
+        targets,
+        seed=options.seed,
+        density="density" in options.draw,
+        candidates="candidates" in options.draw,
+    )
