@@ -73,6 +73,23 @@ def test_bench_has_a_clip_of_its_own_in_which_nothing_is_lost(lockon):
     assert not list(Path().iterdir())
 
 
+def test_bench_tells_how_often_association_was_skipped(lockon, clip, associating):
+    outcome = lockon("bench", "--tracker", associating, "--frames", 5, "--video", clip)
+    assert outcome.status == 0, outcome.err
+    rows = {line.split()[0]: line.split() for line in outcome.out.splitlines()[2:]}
+    assert float(rows["candidates"][1]) > 0
+    assert "associate" in rows
+    numbers = re.fullmatch(
+        r"association: skipped in (\d+)%, as one candidate was alone; "
+        r"saves (\S+) ms / frame where one takes (\S+) ms",
+        outcome.out.splitlines()[-1],
+    )
+    assert numbers
+    share, saved, cost = map(float, numbers.groups())
+    assert saved == pytest.approx(share / 100 * cost, abs=0.02), "the target is in all frames"
+    assert cost > 0
+
+
 def test_models_are_listed_shown_and_imported(lockon, monkeypatch):
     monkeypatch.setenv("LOCKON_HOME", str(Path("home").resolve()))
     listed = lockon("models", "list").out

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import get_args
@@ -18,12 +18,14 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import FlagCreatePairsOff
 
-from lockon.apps.api import DEFAULT_TRACKER, follow
+from lockon.apps.api import DEFAULT_TRACKER, Step, follow
 from lockon.boxes import Box
 from lockon.data.synthetic import SyntheticWorld
 from lockon.errors import BoxError
+from lockon.tracking import Tracker
 from lockon.tracking.precision import Precision
 from lockon.tracking.profiling import Stage, StageTimer
+from lockon.tracking.selectors.object_table import ObjectTable
 from lockon.types import Frame
 from lockon.video import VideoSource, annotate, open_sink, open_source
 from lockon.zoo import load
@@ -37,6 +39,8 @@ PATCHES = 6
 """Colours a side that a target of the built-in clip is made of."""
 WARM_UP = 5
 """Frames before the clock starts."""
+REPETITIONS = 5
+"""Of a frame, to learn what an association takes that was skipped."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Bench:
             steps = follow(_timed(_endless(source), timer), tracker, boxes)
             for step in islice(steps, WARM_UP):
                 annotate(step.frame.image, step.result)
+            before = step.state.objects
             timer.seconds.clear()
             start = time.perf_counter()
             present = 0
@@ -86,23 +91,52 @@ class Bench:
                     annotate(step.frame.image, step.result)
                 present += int(np.sum(step.result.present))
             elapsed = time.perf_counter() - start
+            seconds = dict(timer.seconds)
+            association = _association(before, step, tracker, timer, self.frames) if before else ""
             steps.close()
         settings = f"{self.device} {self.precision}, {torch.get_num_threads()} threads"
         share = present / self.frames / self.targets
         print(f"{self.tracker}, {self.targets} target(s), present in {share:.0%}, {settings}")
-        Console().print(table(timer.seconds, elapsed, self.frames))
+        Console().print(table(seconds, elapsed, self.frames))
+        print(association, end="")
         return 0
 
 
 def table(seconds: dict[Stage, float], elapsed: float, frames: int) -> Table:
-    """Milliseconds per frame and share of each stage, and the frame rate."""
-    rows = [(stage, seconds.get(stage, 0.0)) for stage in get_args(Stage)]
+    """Milliseconds per frame and share of each stage that the tracker has, and the frame rate."""
+    rows = [(stage, seconds[stage]) for stage in get_args(Stage) if stage in seconds]
     rows.append(("other", max(elapsed - sum(seconds.values()), 0.0)))
     result = Table("stage", "ms / frame", "share", box=None)
     for name, value in rows:
         result.add_row(name, f"{value / frames * 1000:.2f}", f"{value / elapsed:.0%}")
     result.add_row("all", f"{elapsed / frames * 1000:.2f}", f"{frames / elapsed:.1f} FPS", style="bold")
     return result
+
+
+def _association(before: ObjectTable, last: Step, tracker: Tracker, timer: StageTimer, frames: int) -> str:
+    """How often the association network was not needed, and the time that this saved."""
+    after = last.state.objects
+    assert after is not None
+    asked, skipped = (
+        int((getattr(after, name) - getattr(before, name)).sum()) for name in ("associations", "skipped")
+    )
+    said = f"association: skipped in {skipped / max(asked + skipped, 1):.0%}, as one candidate was alone"
+    cost = _seconds_of_association(after, last, tracker, timer)
+    if cost is not None:
+        saved = cost * skipped / frames / len(after.skipped)
+        said += f"; saves {1000 * saved:.2f} ms / frame where one takes {1000 * cost:.2f} ms"
+    return said + "\n"
+
+
+def _seconds_of_association(objects: ObjectTable, last: Step, tracker: Tracker, timer: StageTimer) -> float | None:
+    """What the network takes for a frame: its scores taken away, no object is sure. None where there is no object."""
+    state = replace(last.state, objects=replace(objects, scores=torch.zeros_like(objects.scores)))
+    timer.seconds.clear()
+    for _ in range(REPETITIONS):
+        tracker.step(state, last.frame.image)
+    if "sinkhorn" not in timer.seconds:
+        return None
+    return (timer.seconds["embed"] + timer.seconds["sinkhorn"]) / REPETITIONS
 
 
 def grid(targets: int, width: int, height: int) -> Float[np.ndarray, "targets 4"]:
