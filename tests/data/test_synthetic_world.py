@@ -173,6 +173,7 @@ def test_bank_reads_masks_polygons_and_plain_images(tmp_path):
     assert abs(polygon.mean() - 0.25) < 0.02
     training, held_out = bank.split(1 / 3)
     assert (len(training.photos), len(held_out.photos)) == (2, 1)
+    assert ImageBank.load([root], held_out=1 / 3).fingerprint == held_out.fingerprint != training.fingerprint
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

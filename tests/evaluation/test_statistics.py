@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from lockon.errors import DataError
 from lockon.evaluation.assessment import Measure
-from lockon.evaluation.statistics import compare, confidence_interval, draw_sequences, resampled_means
+from lockon.evaluation.statistics import (
+    compare,
+    confidence_interval,
+    draw_sequences,
+    resampled_means,
+    resampled_ratios,
+)
 
 AUC = Measure(name="AUC")
 
@@ -82,3 +88,9 @@ def test_means_stay_within_the_values(values):
     means = resampled_means(np.array(values), draws(len(values), 50))
     assert means.min() >= min(values) - 1e-9
     assert means.max() <= max(values) + 1e-9
+
+
+def test_ratios_of_totals_by_hand():
+    drawn = np.array([[1, 1, 1], [3, 0, 0], [0, 2, 1]])
+    ratios = resampled_ratios(np.array([1.0, 2.0, 0.0]), np.array([0.0, 4.0, 1.0]), drawn)
+    np.testing.assert_allclose(ratios, [3 / 5, np.nan, 4 / 9])

@@ -13,7 +13,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 from lockon.apps.findings import EXAMPLES, counts, print_findings, print_summary, write_check
 from lockon.apps.outputs import DEFAULT_FOLDER
 from lockon.apps.progress import progress_bar
-from lockon.apps.test_sets import DataBenchmark, DataList, check_one, is_test_set
+from lockon.apps.test_sets import DataBenchmark, DataDistractors, DataList, check_one, is_test_set
 from lockon.data.datasets.base import SequenceDataset
 from lockon.data.datasets.check import CheckReport, Range, check_dataset
 from lockon.data.datasets.packing import PackConfig, pack
@@ -189,7 +189,8 @@ Data = Annotated[
     | Annotated[DataCheck, subcommand("check")]
     | Annotated[DataPack, subcommand("pack")]
     | Annotated[DataSynthetic, subcommand("synthetic")]
-    | Annotated[DataBenchmark, subcommand("benchmark")],
+    | Annotated[DataBenchmark, subcommand("benchmark")]
+    | Annotated[DataDistractors, subcommand("distractors")],
     subcommand("data", description="List, check, pack and make data to train and to test on."),
 ]
 

@@ -1,8 +1,8 @@
-"""`lockon data` on test sets: which there are and where, whether one is whole, and making the synthetic one."""
+"""`lockon data` on test sets: which there are and where, whether one is whole, and making synthetic ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +15,11 @@ from lockon.apps.findings import counts, print_findings, print_summary, write_ch
 from lockon.apps.progress import progress_bar
 from lockon.data.datasets.layout import subfolders
 from lockon.data.datasets.registry import DATASETS, READERS, detect_dataset, find_reader
+from lockon.data.synthetic import ImageBank
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.benchmark import Benchmark
 from lockon.data.testsets.check import TestSetReport, check_test_set
+from lockon.data.testsets.distractors import DistractorTestSet, write_distractors
 from lockon.data.testsets.pictures import PicturedTestSet
 from lockon.data.testsets.registry import TEST_SETS, open_test_set
 from lockon.data.testsets.synthetic import SyntheticTestSet, write_synthetic
@@ -162,3 +164,44 @@ class DataBenchmark:
             write_synthetic(user_path(self.out), recipe, progress)
         print(self.out)
         return 0
+
+
+HELD_OUT = 0.04
+"""Share of the photographs that training leaves out, of which test sets are made."""
+
+
+@dataclass(frozen=True)
+class DataDistractors:
+    """Make a test set of look-alikes that cross the target, hide it, or stay when it goes, with exact boxes of all.
+
+    Stop it when you like; the same command completes it. For example: `lockon data distractors made/ --photos photos`
+    """
+
+    out: Annotated[Positional[Path], arg(metavar="OUT")]
+    """Folder for it."""
+    photos: tuple[Path, ...] = ()
+    """Folders of photographs, the same and in the same order as in training: of every 25 photographs, the one is used
+    that training leaves out. Without them all is procedural."""
+    count: int = DistractorTestSet().count
+    """Sequences; a third of them of each kind."""
+
+    def run(self) -> int:
+        """Make it, and say where."""
+        if self.count < 1:
+            raise DataError("give --count 1 or more.")
+        make_distractors(user_path(self.out), self.photos, self.count)
+        print(self.out)
+        return 0
+
+
+def make_distractors(root: Path, photos: Sequence[Path], count: int) -> None:
+    """Make or complete the test set in `root`, of the photographs in these folders that training leaves out.
+
+    Raises:
+        DataError: there are no photographs.
+        OutputError: `root` cannot be written, or has another test set.
+    """
+    images = ImageBank.load([user_path(folder) for folder in photos], held_out=HELD_OUT) if photos else None
+    recipe = DistractorTestSet(count=count, photos=images.fingerprint if images else "")
+    with progress_bar("drawing") as progress:
+        write_distractors(root, recipe, images, progress)

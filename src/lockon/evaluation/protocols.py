@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lockon.data.testsets.base import TestSet
 from lockon.errors import DataError, UnknownNameError
-from lockon.evaluation import davis, got10k, one_pass, oxuva, presence, youtube_vos
+from lockon.evaluation import davis, got10k, identity, one_pass, oxuva, presence, youtube_vos
 from lockon.evaluation.assessment import Assessment
 from lockon.evaluation.tracks import Results
 from lockon.evaluation.vot import longterm, multistart, supervised, supervised_rules
@@ -30,6 +30,7 @@ PROTOCOLS: Mapping[str, Assess] = {
     "one_pass": one_pass.assess,
     "got10k": got10k.assess,
     "presence": presence.assess,
+    "identity": identity.assess,
     "vot_supervised": supervised.assess,
     "vot_multistart": multistart.assess,
     "vot_longterm": longterm.assess,

@@ -50,6 +50,24 @@ def resampled_means(
     return means
 
 
+def resampled_ratios(
+    values: Float[np.ndarray, "sequences"],
+    others: Float[np.ndarray, "sequences"],
+    draws: Int[np.ndarray, "resamples sequences"],
+) -> Float[np.ndarray, "resamples"]:
+    """The total of one tracker over that of another in every resampled test set; NaN where the latter is 0.
+
+    Args:
+        values, others: of the sequences, without NaN.
+        draws: from `draw_sequences`.
+    """
+    totals = (draws @ others).astype(np.float64)
+    ratios: Float[np.ndarray, "resamples"] = np.divide(
+        draws @ values, totals, out=np.full_like(totals, np.nan), where=totals > 0
+    )
+    return ratios
+
+
 def confidence_interval(means: Float[np.ndarray, "resamples"], confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Percentiles between which a share `confidence` of the resampled means lies."""
     tail = 50 * (1 - confidence)

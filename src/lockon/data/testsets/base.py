@@ -28,6 +28,8 @@ class BoxTruth:
     """Frames that show the target by the benchmark's own flags; None where it has none."""
     cover: Int[np.ndarray, "frames"] | None = None
     """Eighths of the target that are visible (GOT-10k); None elsewhere."""
+    look_alikes: Float[np.ndarray, "look_alikes frames 4"] | None = None
+    """Boxes of what can be mistaken for the target, one object a row; None where they are not annotated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

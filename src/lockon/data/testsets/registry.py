@@ -9,6 +9,7 @@ from typing import Any
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.benchmark import Benchmark
 from lockon.data.testsets.davis import DAVIS2016, DAVIS2017, DAVIS2017_TEST_DEV
+from lockon.data.testsets.distractors import DISTRACTORS
 from lockon.data.testsets.folder import FOLDER
 from lockon.data.testsets.got10k import GOT10K_TEST, GOT10K_VAL
 from lockon.data.testsets.lasot import LASOT, LASOT_EXT
@@ -44,6 +45,7 @@ _BENCHMARKS = (
     YOUTUBE_VOS2019,
     FOLDER,
     SYNTHETIC,
+    DISTRACTORS,
 )
 
 TEST_SETS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _BENCHMARKS}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from lockon.data.synthetic import SyntheticConfig, SyntheticSequence, SyntheticW
 from lockon.data.synthetic.writing import LEAST_VISIBILITY, is_seen, write_sequence
 from lockon.data.testsets.base import BoxTruth, TestSequence
 from lockon.data.testsets.benchmark import Benchmark, Found, gather
-from lockon.errors import DataError, OutputError
+from lockon.data.testsets.made import claim, read_recipe
 from lockon.files import make_folder, replacing
 
 ATTRIBUTES = {
@@ -91,7 +90,7 @@ def write_synthetic(root: Path, recipe: SyntheticTestSet, progress: Progress | N
     Raises:
         OutputError: the folder cannot be written, or has a test set of another recipe.
     """
-    _claim(root, recipe)
+    claim(root, _RECIPE, recipe)
     worlds = [SyntheticWorld(config) for config in challenges(recipe)]
     seeds = itertools.count(recipe.seed)
     for number in range(recipe.count):
@@ -104,30 +103,6 @@ def write_synthetic(root: Path, recipe: SyntheticTestSet, progress: Progress | N
             write_sequence(sequence, folder)
         if progress:
             progress(number + 1, recipe.count)
-
-
-def _claim(root: Path, recipe: SyntheticTestSet) -> None:
-    path = root / _RECIPE
-    make_folder(root)
-    if not path.exists():
-        with replacing(path) as part:
-            part.write_text(json.dumps(asdict(recipe)) + "\n")
-    elif read_recipe(root) != recipe:
-        raise OutputError(f"'{root}' has a synthetic test set made otherwise: see '{path}'. Give another folder.")
-
-
-def read_recipe(root: Path) -> SyntheticTestSet:
-    """What a folder's test set was made with.
-
-    Raises:
-        DataError: the folder does not say.
-    """
-    path = root / _RECIPE
-    try:
-        fields = json.loads(read_text(path))
-        return SyntheticTestSet(**{**fields, "frame_size": tuple(fields["frame_size"])})
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"'{path}' is no recipe of a synthetic test set: {error!r}. Make it again.") from error
 
 
 def _starting_visible(world: SyntheticWorld, seeds: Iterator[int]) -> Iterator[SyntheticSequence]:
@@ -178,7 +153,7 @@ def _share_inside(boxes: Float[np.ndarray, "frames 4"], frame_size: tuple[int, i
 
 def find(root: Path) -> Found:
     """All sequences of the folder's recipe."""
-    return gather(map(_name, range(read_recipe(root).count)), str, partial(_read, root))
+    return gather(map(_name, range(read_recipe(root, _RECIPE, SyntheticTestSet).count)), str, partial(_read, root))
 
 
 def _read(root: Path, name: str) -> TestSequence:

@@ -35,8 +35,10 @@ FORMATS: Mapping[str, Mapping[str, Layout]] = {
     "oxuva": {"oxuva": _OXUVA},
     "masks": _MASK_PROTOCOLS,
     "otb_mat": {"one_pass": _OTB_MAT},
-    "pytracking": {"one_pass": _PYTRACKING, "got10k": _PYTRACKING, "oxuva": _OXUVA} | _MASK_PROTOCOLS,
-    "text": {"one_pass": _BOXES, "got10k": _BOXES},
+    "pytracking": dict.fromkeys(("one_pass", "got10k", "identity"), _PYTRACKING)
+    | {"oxuva": _OXUVA}
+    | _MASK_PROTOCOLS,
+    "text": dict.fromkeys(("one_pass", "got10k", "identity"), _BOXES),
     "got10k": _TOOLKIT,
     "pysot": _TOOLKIT,
 }

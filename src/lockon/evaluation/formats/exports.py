@@ -154,7 +154,7 @@ def _masks(sequence: TestSequence, runs: Sequence[Said]) -> Files:
                     yield f"{sequence.name}/{names[frame]}.png", label_png(read_labels(path))
 
 
-_BOXES = frozenset({"one_pass", "got10k"})
+_BOXES = frozenset({"one_pass", "got10k", "identity"})
 _VOS = frozenset({"davis", "youtube_vos"})
 
 EXPORTS: Mapping[str, Export] = {

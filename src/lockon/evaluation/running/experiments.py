@@ -126,6 +126,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "one_pass": one_pass,
         "got10k": one_pass,
+        "identity": one_pass,
         "oxuva": one_pass,
         "vot_supervised": supervised,
         "vot_multistart": multi_start,
