@@ -229,7 +229,8 @@ class Tracker:
         if density:
             result = replace(result, density=self._density(state, features, crop, maps[:, 0]))
         if candidates and objects is not None:
-            result = replace(result, candidates=objects.candidates(state.frame, result.status))
+            statuses = [selection.status for selection in selections]
+            result = replace(result, candidates=objects.candidates(state.frame, statuses))
         return state, result[0] if state.single else result
 
     def _search(self, state: State, images: list[Image]) -> tuple[BackboneFeatures, Tensor, SearchRegions]:

@@ -110,6 +110,10 @@ def test_the_target_stays_the_target_when_a_distractor_is_higher():
     assert summary(table) == ([1, 0], 1, 0)
 
 
+def test_an_object_that_equals_the_best_of_the_target_is_not_the_target():
+    assert summary(track([0.6, 0.5], [(0.6, 1), (0.4, 0)])) == ([1, 0], 1, 0)
+
+
 def test_an_object_that_beats_the_best_of_the_target_is_the_target():
     table = track([0.6, 0.5], [(0.7, 1), (0.4, 0)])
     assert summary(table) == ([1, 0], 0, 1)

@@ -138,12 +138,13 @@ class AssociationSelector:
         self, scene: Scene, objects: ObjectTable, cells: Int64[Tensor, "targets n 2"], known: Bool[Tensor, "targets"]
     ) -> list[Selection]:
         """The selected objects; the highest peaks where nothing could be matched."""
+        centre = np.array(scene.grid.centre, np.float32)
         unmatched = iter(self._peaks.of_targets(scene, (~known).nonzero()[:, 0].tolist()))
         selections = []
         for target, initial in enumerate(objects.initial.tolist()):
             if known[target]:
                 index = int(objects.selected[target])
-                displacement = cells[target, index].numpy().astype(np.float32) - np.float32(scene.grid.centre)
+                displacement = cells[target, index].numpy().astype(np.float32) - centre
                 status = Status.LOST if index < 0 else Status.FOUND
                 selection = Selection(0, displacement, status, float(objects.scores[target, 0]))
             else:

@@ -201,9 +201,9 @@ class ObjectTable:
                     # Continuous image coordinates, as of boxes: a pixel's centre lies half a pixel beyond its index.
                     points_xy=self.places[target, :count].flip(-1).double().numpy() + 0.5,
                     scores=self.scores[target, :count].double().numpy(),
-                    ids=self.ids[target, :count].numpy(),
+                    ids=self.ids[target, :count].numpy().copy(),
                     selected=-1 if lost else int(self.selected[target]),
-                    partners=self.partners[target, :count].numpy(),
+                    partners=self.partners[target, :count].numpy().copy(),
                     probabilities=self.probabilities[target, :count].double().numpy(),
                 )
             )
