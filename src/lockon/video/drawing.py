@@ -150,12 +150,16 @@ def _faded(color: Color) -> Color:
 
 def line_width(image: Image) -> int:
     """Pixels that follow the resolution."""
-    return max(1, round(min(image.shape[:2]) / 240))
+    return max(1, round(_short_side(image) / 240))
 
 
 def letter_size(image: Image) -> int:
     """Pixels that follow the resolution, and can be read on small images."""
-    return max(10, round(min(image.shape[:2]) / 32))
+    return max(10, round(_short_side(image) / 32))
+
+
+def _short_side(image: Image) -> int:
+    return min(int(image.shape[0]), int(image.shape[1]))
 
 
 def _draw_box(canvas: Image, box: Sequence[float], color: Color, label: str, dashed: bool) -> None:
