@@ -1,16 +1,22 @@
 """`lockon eval`: results, scores, going on, failures, sweeps, and programs as trackers."""
 
 import json
+import math
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import lockon as library
+from lockon.video import open_source
 
 TRACKERS = """
 import time
@@ -158,6 +164,31 @@ def test_real_time_results_are_kept_apart(lockon, videos):
     outcome = lockon("eval", "own.py:Still", "--on", "folder=videos", "--processes", "0", "--real-time", "20")
     assert outcome.status == 0, outcome.err
     assert Path("results/folder/Still@20fps/000/one.txt").exists()
+
+
+def test_the_best_threshold_of_presence_is_told(lockon, clip, associating):
+    """OxUvA's dev set: from the scores of a tracker to the threshold above which its targets are present."""
+    frames, images = 4, Path("OxUvA/images/dev/vid0001")
+    for folder in (images, Path("OxUvA/tasks"), Path("OxUvA/annotations")):
+        folder.mkdir(parents=True)
+    with open_source(clip) as source:
+        for frame in islice(source, frames):
+            Image.fromarray(frame.image).save(images / f"{frame.index:06d}.jpeg", quality=95)
+    where = f"{40 / 160},{64 / 160},{50 / 120},{74 / 120}"
+    Path("OxUvA/tasks/dev.csv").write_text(f"vid0001,obj0000,0,{frames - 1},{where}\n")
+    labels = [(1, f"present,{where}"), (2, f"present,{where}"), (3, "absent,0,0,0,0")]
+    lines = [f"vid0001,obj0000,1,car,false,false,{number},{said}\n" for number, said in labels]
+    Path("OxUvA/annotations/dev.csv").write_text("".join(lines))
+    outcome = lockon("eval", f"kept={associating}", "--on", "oxuva_dev=OxUvA", "--out", "results", "--processes", 0)
+    assert outcome.status == 0, outcome.err
+    record = json.loads(Path("results/oxuva_dev/kept/000/vid0001_obj0000.json").read_text())
+    tracked = library.track(images, "40,50,24,24", tracker=associating, seed=record["seed"])
+    scores = [result.score for result in tracked]
+    assert record["scores"] == pytest.approx(scores)
+    told = re.search(r"'kept' would be best by calling present what has a score above (\S+): MaxGM", outcome.out)
+    assert told
+    # Thresholds lie on scores, and the one below which nothing lies is -inf.
+    assert float(told[1]) in [pytest.approx(score, rel=1e-3) for score in (*scores[1:], -math.inf)]
 
 
 @pytest.mark.parametrize(
