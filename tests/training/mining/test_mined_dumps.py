@@ -141,6 +141,18 @@ def test_a_shard_that_was_cut_off_is_told(root, size):
         MinedDump(root)
 
 
+def test_a_hole_that_looks_like_the_end_is_told(root):
+    path = shard_path(root, 1)
+    with tarfile.open(path) as archive:
+        hole = archive.getmember("00000002_000001.jpg").offset  # where the second sequence begins
+    with path.open("r+b") as file:
+        file.seek(hole)
+        file.write(bytes(1024))
+    path.with_suffix(".index").unlink()
+    with pytest.raises(DataError, match=r"mined-000001\.tar' is damaged.*Delete it"):
+        MinedDump(root)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "npy"])
 def test_damaged_bytes_are_told(root, suffix):
     path = shard_path(root, 0)

@@ -71,10 +71,10 @@ class MinedFrame:
         return sampled[0].round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
-def _sample_places(start: float, extent: float, size: int, origin: float, whole: float) -> NDArray[np.float64]:
+def _sample_places(start: float, extent: float, size: int, origin: float, whole: float) -> NDArray[np.floating]:
     """Centres of `size` pixels of an interval, in [-1, 1] over another one."""
     centres = start + (np.arange(size) + 0.5) * (extent / size)
-    places: NDArray[np.float64] = 2 * (centres - origin) / whole - 1
+    places: NDArray[np.floating] = 2 * (centres - origin) / whole - 1
     return places
 
 

@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -207,7 +207,8 @@ def samples(file: BinaryIO) -> Iterator[Sample]:
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    key, places = "", {}
+    key = ""
+    places: dict[str, tuple[int, int]] = {}
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for member in archive:
             name, _, suffix = member.name.partition(".")
@@ -247,19 +248,10 @@ def _look_through(path: Path, threshold: float) -> Columns:
 def _columns(file: BinaryIO, threshold: float) -> Columns:
     found = list(samples(file))
     abouts = [sample.about for sample in found]
-    starts = [row for row, about in enumerate(abouts) if row == 0 or abouts[row - 1]["last"]]
-    if abouts and not abouts[-1]["last"]:
+    file.seek(found[-1].end if found else 0)
+    if file.read().strip(b"\0") or (abouts and not abouts[-1]["last"]):
         raise ValueError("its last sequence is incomplete")
-    cells, scores, counts, places = [], [], [], {"jpg": [], "npy": []}
-    for sample in found:
-        parts = {suffix: _part(file, sample.places[suffix]) for suffix in ("jpg", "npy")}
-        for suffix, data in parts.items():
-            places[suffix].append((*sample.places[suffix], zlib.crc32(data)))
-        score_map = np.load(io.BytesIO(parts["npy"]), allow_pickle=False)
-        peaks = find_candidates(torch.from_numpy(score_map)[None], threshold)
-        cells.append(peaks.cells[0].numpy())
-        scores.append(peaks.scores[0].numpy())
-        counts.append(len(scores[-1]))
+    starts = [row for row in range(len(abouts)) if row == 0 or abouts[row - 1]["last"]]
     identities = [np.array(about["identities"], np.float32).reshape(-1, 4) for about in abouts]
     absent_box, absent_cell = [np.nan] * 4, [-1, -1]
     columns: dict[str, NDArray[Any]] = {
@@ -272,12 +264,27 @@ def _columns(file: BinaryIO, threshold: float) -> Columns:
         "boxes": np.array([about["target_box"] or absent_box for about in abouts], np.float32).reshape(-1, 4),
         "target_cells": np.array([about["target_cell"] or absent_cell for about in abouts], np.int32).reshape(-1, 2),
         "visible": np.array([about["visible"] for about in abouts], np.bool_),
-        "jpg": np.array(places["jpg"], np.int64).reshape(-1, 3),
-        "npy": np.array(places["npy"], np.int64).reshape(-1, 3),
-        "candidate_cells": np.concatenate([np.zeros((0, 2)), *cells]).astype(np.int32),
-        "candidate_scores": np.concatenate([np.zeros(0), *scores]).astype(np.float32),
-        "candidate_ends": np.cumsum(counts, dtype=np.int64),
         "identities": np.concatenate([np.zeros((0, 4), np.float32), *identities]),
         "identity_ends": np.cumsum([len(boxes) for boxes in identities], dtype=np.int64),
     }
-    return columns | text_columns("names", [abouts[row]["name"] for row in starts])
+    columns |= text_columns("names", [abouts[row]["name"] for row in starts])
+    for suffix in ("jpg", "npy"):
+        places = [sample.places[suffix] for sample in found]
+        checked = [(*place, zlib.crc32(_part(file, place))) for place in places]
+        columns[suffix] = np.array(checked, np.int64).reshape(-1, 3)
+    return {**columns, **_candidates(file, found, threshold)}
+
+
+def _candidates(file: BinaryIO, found: Sequence[Sample], threshold: float) -> Columns:
+    """The columns of candidates, from the score maps."""
+    cells, scores = [np.zeros((0, 2), np.int32)], [np.zeros(0, np.float32)]
+    for sample in found:
+        score_map = np.load(io.BytesIO(_part(file, sample.places["npy"])), allow_pickle=False)
+        peaks = find_candidates(torch.from_numpy(score_map)[None], threshold)
+        cells.append(peaks.cells[0].numpy().astype(np.int32))
+        scores.append(peaks.scores[0].numpy())
+    return {
+        "candidate_cells": np.concatenate(cells),
+        "candidate_scores": np.concatenate(scores),
+        "candidate_ends": np.cumsum([len(some) for some in scores[1:]], dtype=np.int64),
+    }
