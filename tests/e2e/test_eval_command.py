@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class Still:
 
 
 class Slow(Still):
+    def start(self, image, region):
+        super().start(image, region)
+        with open("begun", "a") as file:
+            file.write("x")
+
     def step(self, image):
         time.sleep(0.1)
         return super().step(image)
@@ -230,13 +236,15 @@ def test_ctrl_c_finishes_what_is_begun_and_says_how_to_go_on(videos):
     )
     assert program.stderr is not None
     assert "1 of 6 sequences" in program.stderr.readline()
+    while len(Path("begun").read_text()) < 2:
+        time.sleep(0.02)
     os.killpg(program.pid, signal.SIGINT)
     out, err = program.communicate(timeout=120)
     assert program.returncode == 130
     assert "what is begun is finished" in err
     assert "To go on: lockon eval own.py:Slow --on folder=videos" in out
-    kept = len(list(Path("results/folder/Slow/000").glob("*.json")))
-    assert 2 <= kept < 6
+    kept, begun = len(list(Path("results/folder/Slow/000").glob("*.json"))), Path("begun").read_text()
+    assert kept == len(begun) < 6
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     assert f"{kept} results are there, {6 - kept} are missing" in done.stdout
     assert "Slow" in done.stdout
