@@ -53,6 +53,7 @@ def test_frames_read_back(root):
     assert frame.candidate_cells.tolist() == [[8, 8], [2, 2]]
     np.testing.assert_allclose(frame.candidate_scores, [0.2, 0.1])
     assert frame.identities.shape == (0, 4)
+    assert frame.image.flags.writeable  # else PyTorch warns of it
     assert abs(frame.image.astype(int) - written.image).mean() < 4  # noise is the worst for JPEG
     assert (dump[8].target_box, dump[8].target_cell, dump[8].visible) == (None, None, False)
     np.testing.assert_array_equal(dump[-1].identities, [(1, 2, 3, 4), (5, 6, 7, 8.5)])

@@ -162,7 +162,7 @@ class MinedShard:
     def _picture(self, row: int) -> NDArray[np.uint8]:
         data = self._read(self.columns["jpg"][row])
         with opened_image(io.BytesIO(data), f"a picture in '{self.path}'") as image:
-            return np.array(image.convert("RGB"))
+            return np.array(image.convert("RGB"))  # a copy, as arrays of Pillow cannot be written to
 
     def _read(self, place: NDArray[np.int64]) -> bytes:
         start, size, checksum = place.tolist()
