@@ -3,10 +3,11 @@
     lockon mine held_out --data synthetic=PHOTOS --count 40 --set data.part=held_out data.first_seed=1000000000
     python benchmarks/association.py held_out --model both=runs/a/model.safetensors self=runs/b/model.safetensors
 
-Judged are pairs of consecutive frames that have candidates, one of them several. A candidate is the object whose
-centre is nearest within two cells of the score map; candidates that are no known object do not count, nor do objects
-of which it is unclear whether they have a candidate, two to four cells away. These are the
-ablations of the KeepTrack paper's Table 2, by what the paper could not measure.
+Judged are pairs of frames that have candidates, one of them several. In consecutive frames little moves, and the
+nearest place is nearly always right; frames further apart (--gap) tell appearance from place. A candidate is the
+object whose centre is nearest within two cells of the score map; candidates that are no known object do not count, nor do
+objects of which it is unclear whether they have a candidate, two to four cells away. These are the ablations of the
+KeepTrack paper's Table 2, by what the paper could not measure.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from lockon.training.association.validation import (
     real_batches,
     said_by,
 )
-from lockon.training.mining import MinedDump, Thresholds
+from lockon.training.mining import CATEGORIES, PAIRS, MinedDump, Thresholds
 from lockon.training.tasks.association import associate, features_of
 from lockon.zoo import load_network
 from machine import limit_threads
@@ -48,6 +49,7 @@ from text_tables import TextTable
 Said = Int[Tensor, "batch n"]
 Rule = AssociationNet | Callable[[AssociationSample], Said]
 BATCH = 32
+OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Options:
     """Association networks, as NAME=FILE or NAME=TRACKER."""
     candidate: float | None = None
     """Height that candidates exceed; by default as they were mined."""
+    gap: tuple[int, ...] = (1, 8)
+    """How many frames apart; each gives its own tables."""
     pairs: int = 4000
     """Pairs of frames, at most, evenly spread."""
     out: Path = Path("outputs/association")
@@ -73,7 +77,7 @@ class Line(NamedTuple):
     name: str
     all: PairCounts
     by_kind: Mapping[str, PairCounts]
-    """Of the pairs of categories that are mined, and of the rest."""
+    """Of the pairs of categories that are mined, and of the others."""
 
 
 def main(options: Options) -> None:
@@ -86,9 +90,9 @@ def main(options: Options) -> None:
     for text in options.model:
         name, equals, file = text.partition("=")
         rules[name] = _network(file if equals else name)
-    lines = judge(split(dump, "all", 0.0), rules, options.pairs)
+    source = split(dump, "all", 0.0)
+    tables = [table for gap in options.gap for table in describe(judge(source, rules, gap, options.pairs), gap)]
     options.out.mkdir(parents=True, exist_ok=True)
-    tables = describe(lines)
     (options.out / "association.md").write_text("\n".join(table.as_markdown() for table in tables))
     for table in tables:
         Console().print(table.for_terminal())
@@ -108,27 +112,32 @@ def _network(name_or_path: str) -> AssociationNet:
     return association
 
 
-def judge(source: MinedSource, rules: Mapping[str, Rule], most: int) -> list[Line]:
-    """Let every rule associate the same pairs of frames.
+def judge(source: MinedSource, rules: Mapping[str, Rule], gap: int, most: int) -> list[Line]:
+    """Let every rule associate the same pairs of frames, `most` at most.
 
     Raises:
         DataError: there are none.
     """
-    rows = instructive_pairs(source)
+    rows = instructive_pairs(source, gap)
     if not len(rows):
-        raise DataError(f"'{source.dump.root}' has no consecutive frames with several candidates; mine more.")
+        raise DataError(f"'{source.dump.root}' has no frames {gap} apart with several candidates; mine more.")
     rows = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
     backbone = fold_batch_norms(load_network(source.dump.tracker)[0].feature_extractor)
-    kinds = {int(row): name for name, found in source.dump.pairs.items() for row in found}
-    names = [*source.dump.pairs, "other"]
+    kinds = [_kind(source.dump, int(row), gap) for row in rows]
+    names = [*PAIRS, OTHER]
     sums = {rule: dict.fromkeys(names, PairCounts()) for rule in rules}
     for kind in names:
-        chosen = [(source, int(row)) for row in rows if kinds.get(int(row), "other") == kind]
-        batches = real_batches(chosen, BATCH, torch.device("cpu"))
+        chosen = [(source, int(row)) for row, own in zip(rows, kinds, strict=True) if own == kind]
+        batches = real_batches(chosen, BATCH, torch.device("cpu"), gap)
         for batch in track(batches, description=f"pairs {kind}", total=-(-len(chosen) // BATCH)):
             for rule, said in _answers(rules, backbone, batch):
                 sums[rule][kind] = sums[rule][kind].plus(compare(said, batch))
     return [Line(rule, sum_of(kinds), kinds) for rule, kinds in sums.items()]
+
+
+def _kind(dump: MinedDump, row: int, gap: int) -> str:
+    name = "".join(CATEGORIES[dump.codes[place]] for place in (row, row + gap))
+    return name if name in PAIRS else OTHER
 
 
 def sum_of(parts: Mapping[str, PairCounts]) -> PairCounts:
@@ -163,7 +172,7 @@ def by_place(batch: AssociationSample) -> Said:
     return torch.where(mutual & (away.amin(dim=1) < torch.inf), nearest, ALONE)
 
 
-def describe(lines: list[Line]) -> tuple[TextTable, TextTable]:
+def describe(lines: list[Line], gap: int) -> tuple[TextTable, TextTable]:
     """All candidates and the target; the target by the category of the pair."""
     columns = (
         "associated by",
@@ -184,9 +193,10 @@ def describe(lines: list[Line]) -> tuple[TextTable, TextTable]:
     for line in lines:
         counts = [line.by_kind[kind].target for kind in kinds]
         by_kind.append((line.name, *(f"{_text(one.recall)} of {one.true}" for one in counts)))
+    apart = "consecutive frames" if gap == 1 else f"frames {gap} apart"
     return (
-        TextTable("Matches of candidates", columns, tuple(rows)),
-        TextTable("Recall of the target, by the categories of the frames", ("associated by", *kinds), tuple(by_kind)),
+        TextTable(f"Matches of candidates in {apart}", columns, tuple(rows)),
+        TextTable(f"Recall of the target in {apart}, by their categories", ("associated by", *kinds), tuple(by_kind)),
     )
 
 

@@ -30,7 +30,7 @@ def test_the_tables_say_what_was_counted():
         "HH": PairCounts(MatchCounts(3, 4, 5), MatchCounts(1, 1, 2)),
         "HK": PairCounts(MatchCounts(1, 1, 1), MatchCounts(1, 1, 1)),
     }
-    overall, by_kind = describe([Line("nothing", sum_of(kinds), kinds)])
+    overall, by_kind = describe([Line("nothing", sum_of(kinds), kinds)], 1)
     assert overall.lines == (("nothing", "80.0", "66.7", "72.7", "6", "100.0", "66.7", "3"),)
     assert by_kind.columns == ("associated by", "HH", "HK")
     assert by_kind.lines == (("nothing", "50.0 of 2", "100.0 of 1"),)

@@ -69,6 +69,15 @@ def test_frames_of_different_sequences_are_no_pair():
     assert drawn(draws(frames), "pair").keys() == {(3, 4)}
 
 
+def test_frames_apart_need_all_frames_between_them():
+    frames = FakeDump(
+        [frame(number, "H", name) for name, number in (("a", 0), *zip("bbbbb", (1, 2, 3, 5, 6), strict=True))]
+    )
+    source = whole(frames)
+    assert [source.followed(gap).tolist() for gap in (1, 2, 3)] == [[1, 2, 4], [1], []]
+    assert [one.frame for one in source.two(1, 2)] == [1, 3]
+
+
 def test_several_dumps_are_one():
     first, second = dump("HH"), dump("HHH")
     second.sample_size = 96

@@ -53,5 +53,7 @@ def test_pairs_with_a_choice_are_judged():
     frames = [one, one, two, none, two, two, one]
     dump = FakeDump([mined(*each, target=None, number=n) for n, each in enumerate(frames)])
     assert instructive_pairs(whole(dump)).tolist() == [1, 4, 5]
+    assert instructive_pairs(whole(dump), 2).tolist() == [0, 2, 4]
+    assert instructive_pairs(whole(dump), 6).tolist() == []
     kept = dump.candidate_counts > 1
     assert instructive_pairs(MinedSource(dump, kept)).tolist() == [4, 5]

@@ -37,9 +37,16 @@ class MinedSource:
         """The positions that belong to the kept sequences."""
         return rows[self.kept[rows]]
 
-    def two(self, row: int) -> tuple[MinedFrame, MinedFrame]:
-        """A frame and the next."""
-        return self.dump[row], self.dump[row + 1]
+    def two(self, row: int, gap: int = 1) -> tuple[MinedFrame, MinedFrame]:
+        """A frame and the next, or the one so many frames later."""
+        return self.dump[row], self.dump[row + gap]
+
+    def followed(self, gap: int) -> Int[np.ndarray, "_"]:
+        """Positions of frames after which all frames are there up to the one so many frames later."""
+        unbroken = np.zeros(len(self.dump) + gap, np.bool_)
+        unbroken[self.dump.successive] = True
+        windows = np.lib.stride_tricks.sliding_window_view(unbroken, gap)[: len(self.dump)]
+        return self.among(np.flatnonzero(windows.all(axis=1)))
 
 
 def split(dump: MinedDump, part: Literal["all", "train", "held_out"], held_out: float) -> MinedSource:

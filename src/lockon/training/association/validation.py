@@ -61,20 +61,20 @@ def said_by(log_assignment: LogAssignment, batch: AssociationSample) -> Int[Tens
     return read_matches(log_assignment, batch.valid[:, 0], batch.valid[:, 1]).partners
 
 
-def instructive_pairs(source: MinedSource) -> Int[np.ndarray, "pairs"]:
-    """Positions of frames that have a candidate, as the next one does, and of which one has several."""
-    first = source.among(source.dump.successive)
-    counts = np.stack([source.dump.candidate_counts[first], source.dump.candidate_counts[first + 1]])
+def instructive_pairs(source: MinedSource, gap: int = 1) -> Int[np.ndarray, "pairs"]:
+    """Positions of frames that have a candidate, as the one `gap` frames later does, and one of them several."""
+    first = source.followed(gap)
+    counts = np.stack([source.dump.candidate_counts[first], source.dump.candidate_counts[first + gap]])
     return first[(counts.min(axis=0) > 0) & (counts.max(axis=0) > 1)]
 
 
 def real_batches(
-    pairs: Sequence[tuple[MinedSource, int]], batch: int, device: torch.device
+    pairs: Sequence[tuple[MinedSource, int]], batch: int, device: torch.device, gap: int = 1
 ) -> Iterator[AssociationSample]:
-    """Pairs of frames with all their candidates, in batches."""
+    """Pairs of frames, `gap` frames apart, with all their candidates, in batches."""
     for start in range(0, len(pairs), batch):
         chosen = pairs[start : start + batch]
-        samples = collate([real_sample(source.two(row), source.dump.sample_size) for source, row in chosen])
+        samples = collate([real_sample(source.two(row, gap), source.dump.sample_size) for source, row in chosen])
         yield AssociationSample(*(value.to(device) for value in samples[:-1]))
 
 
