@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from lockon.data.testsets.base import BoxTruth, TestSequence, TestSet
 from lockon.errors import DataError, UnknownNameError
@@ -27,6 +27,7 @@ HELD = 0.5
 """Overlap from which on a box is on an object."""
 TARGET, NOBODY, UNDECIDED = 0, -1, -2
 """What `identities` says, beside the numbers of look-alikes from 1 on."""
+_ROUNDING = 1e-9
 Identities = Int[np.ndarray, "frames"]
 
 MEASURES = (
@@ -105,21 +106,26 @@ def recoveries(followed: Identities, visible: Bool[np.ndarray, "frames"]) -> tup
     return (*found, Recovery(waited, recovered=False)) if lost and shown else tuple(found)
 
 
-def median_recovery(losses: Sequence[Recovery]) -> float:
-    """Frames within which half of the losses are over; infinite where fewer than half ever are.
+def recovered_within(losses: Sequence[Recovery]) -> tuple[Int[np.ndarray, "times"], Float[np.ndarray, "times"]]:
+    """Numbers of frames from 0 to the longest of one or more losses, and the share of them that are over by then.
 
-    Losses that last to the end of their sequence are censored there (Kaplan and Meier, 1958). NaN without losses.
+    Losses that last to the end of their sequence are censored there (Kaplan and Meier, 1958).
     """
-    if not losses:
-        return float("nan")
     frames = np.array([loss.frames for loss in losses])
     over = np.array([loss.recovered for loss in losses])
-    lasting = 1.0
-    for time in np.unique(frames[over]).tolist():
-        lasting *= 1 - (over & (frames == time)).sum() / (frames >= time).sum()
-        if lasting <= 0.5:
-            return float(time)
-    return float("inf")
+    times = np.arange(frames.max() + 1)
+    ended = np.bincount(frames[over], minlength=len(times))
+    lasting = np.array([(frames >= time).sum() for time in times])
+    return times, 1 - np.cumprod(1 - ended / lasting)
+
+
+def median_recovery(losses: Sequence[Recovery]) -> float:
+    """Frames within which half of the losses are over; infinite where fewer ever are, NaN without losses."""
+    if not losses:
+        return float("nan")
+    times, over = recovered_within(losses)
+    reached = over >= 0.5 - _ROUNDING
+    return float(times[reached.argmax()]) if reached.any() else float("inf")
 
 
 def never_share(losses: Sequence[Recovery]) -> float:
