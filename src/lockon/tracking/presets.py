@@ -159,7 +159,7 @@ KEEP_TRACK_S = replace(
         sure=0.1,
         swapped_centre=False,
         identity=IdentityConfig(low_score=0.04, redetect=0.04),
-        peaks=LOCKON_S.selector,
+        peaks=PeakConfig(lost=0.04),
     ),
 )
 

@@ -18,6 +18,7 @@ from lockon.tracking import Tracker
 from lockon.tracking.candidates import find_candidates
 from lockon.tracking.config import TrackerConfig
 from lockon.tracking.localisers import TargetModelConfig
+from lockon.tracking.selectors import AssociationConfig
 from lockon.training.mining.categories import Thresholds
 from lockon.training.mining.frames import MinedFrame, annotation_cell, cut_picture, search_area
 from lockon.types import Result
@@ -55,7 +56,8 @@ def thresholds_for(config: TrackerConfig, candidate: float | None, found: float 
             "candidates are found in score maps as the DiMP family has them, one cell in 16 pixels. Mine with "
             "super_dimp_simple, lockon_s or another tracker of that family."
         )
-    found = config.selector.lost if found is None else found
+    peaks = config.selector.peaks if isinstance(config.selector, AssociationConfig) else config.selector
+    found = peaks.lost if found is None else found
     if found <= 0:
         raise LockonError("this tracker calls no target lost: say from which height one is found (--found HEIGHT).")
     return Thresholds(
