@@ -5,9 +5,9 @@
 
 Judged are pairs of frames that have candidates, one of them several. In consecutive frames little moves, and the
 nearest place is nearly always right; frames further apart (--gap) tell appearance from place. A candidate is the
-object whose centre is nearest within two cells of the score map; candidates that are no known object do not count, nor do
-objects of which it is unclear whether they have a candidate, two to four cells away. These are the ablations of the
-KeepTrack paper's Table 2, by what the paper could not measure.
+object whose centre is nearest within two cells of the score map; candidates that are no known object do not count,
+nor do objects of which it is unclear whether they have a candidate, two to four cells away. These are the ablations
+of the KeepTrack paper's Table 2, by what the paper could not measure.
 """
 
 from __future__ import annotations

@@ -70,6 +70,18 @@ def appearance(**changes):
     return [dataset[number].images.float() for number in range(12)]
 
 
+def test_views_share_their_pictures_and_nothing_else():
+    one, three = (samples(supervision="self", views=views)[4] for views in (1, 3))
+    assert three.images.shape == one.images.shape
+    assert three.cells.shape == (3, 2, 5, 2)
+    assert len({view.numpy().tobytes() for view in three.places[:, 1]}) == 3
+    assert (three.cells[:, 0, :4] == one.cells[0, 0, :4]).float().mean() > 0.8
+    batch = collate([samples(views=3)[n] for n in range(4)])
+    assert len(batch.images) == 4
+    assert len(batch.partners) == len(batch.targets) == 12
+    assert torch.equal(batch.scores[3:6], samples(views=3)[1].scores)
+
+
 def test_the_copy_is_brighter_or_darker():
     factors = torch.stack([current.mean() / previous.mean() for previous, current in appearance(brightness=0.5)])
     assert factors.min() < 0.8
@@ -106,7 +118,7 @@ def test_places_are_those_of_training_with_the_right_centre():
     cell = WHOLE[0].candidate_cells[0]
     y, x = REGION.y + cell[0] * 127 / 16, REGION.x + cell[1] * 127 / 16
     height, width = FRAME
-    assert sample.places[0, 0].tolist() == pytest.approx(
+    assert sample.places[0, 0, 0].tolist() == pytest.approx(
         [(y - height / 2) / (PLACE_SCALE * width), (x - width / 2) / (PLACE_SCALE * width)], abs=1e-6
     )
 

@@ -30,7 +30,10 @@ SEEDS = range(60)
 
 def copies(frame, *, dropped=0.25, artificial=UNKNOWN, slots=5):
     for seed in SEEDS:
-        yield self_supervised(frame, RNG(seed), slots=slots, dropped=dropped, score_scale=1.0, artificial=artificial)
+        area = jitter_area(REGION, RNG(seed))
+        yield self_supervised(
+            frame, area, RNG(seed), slots=slots, dropped=dropped, score_scale=1.0, artificial=artificial
+        )
 
 
 def test_the_copy_shows_the_same_candidates_elsewhere():

@@ -72,6 +72,14 @@ def test_a_batch_is_the_mean_of_its_samples_in_evaluation_mode():
     assert task(batch).total.item() == pytest.approx(sum(alone) / 5, rel=1e-4)
 
 
+def test_views_are_described_by_the_pictures_they_belong_to():
+    task, batch = a_task().eval(), a_batch(3, views=2)
+    repeated = batch._replace(images=batch.images.repeat_interleave(2, dim=0))
+    assert torch.allclose(task.assign(batch), task.assign(repeated), atol=1e-5)
+    exchanged = batch._replace(images=batch.images.flip(0))
+    assert not torch.allclose(task.assign(batch), task.assign(exchanged), atol=1e-3)
+
+
 def test_validation_judges_held_out_pairs_and_leaves_the_task_as_it_was():
     task, dump = a_task(), squares(2, frames=5, seed=9)
     judge = AssociationValidation([whole(dump)], 6, batch=4)

@@ -28,6 +28,7 @@ from lockon.training.association.supervision import (
     exact_pair,
     exactly_supervised,
     identify,
+    jitter_area,
     partially_supervised,
     self_supervised,
 )
@@ -61,6 +62,8 @@ class AssociationSampleConfig:
     """How often frames of each category are drawn for self-supervision."""
     pair_shares: Mapping[str, float] = field(default_factory=lambda: {"HH": 10.0, "HK": 1.0, "HG": 1.0})
     """How often consecutive frames of each pair of categories are drawn, for the other kinds of supervision."""
+    views: int = 1
+    """Of two frames: each has other candidates dropped, made up and varied. The pictures are what takes time."""
     candidates: int = 5
     """Of a frame, artificial ones included."""
     dropped: float = 0.25
@@ -78,19 +81,22 @@ class AssociationSampleConfig:
 
 
 class AssociationSample(NamedTuple):
-    """Two frames, the previous one first; in a batch every tensor has a leading dimension."""
+    """Two frames, the previous one first, and views of their candidates.
+
+    In a batch the pictures have a leading dimension, and the views of all samples follow each other.
+    """
 
     images: UInt8[Tensor, "*batch 2 size size 3"]
-    cells: Int[Tensor, "*batch 2 n 2"]
+    cells: Int[Tensor, "views 2 n 2"]
     """(row, col) of the candidates in the score map."""
-    places: Float[Tensor, "*batch 2 n 2"]
+    places: Float[Tensor, "views 2 n 2"]
     """(y, x) in the image, as `normalise_places` gives them."""
-    scores: Float[Tensor, "*batch 2 n"]
-    valid: Bool[Tensor, "*batch 2 n"]
+    scores: Float[Tensor, "views 2 n"]
+    valid: Bool[Tensor, "views 2 n"]
     """False where there is no candidate, not even an artificial one."""
-    partners: Int[Tensor, "*batch 2 n"]
+    partners: Int[Tensor, "views 2 n"]
     """Slot of the same object in the other frame, `ALONE` or `UNKNOWN`."""
-    targets: Int[Tensor, "*batch 2"]
+    targets: Int[Tensor, "views 2"]
     """Slot of the target, or `ALONE`."""
     skipped: tuple[str, ...] = ()
     """One message for each draw that was given up because a frame could not be read."""
@@ -110,6 +116,11 @@ class AssociationSamples(Dataset[AssociationSample]):
 
     def __init__(self, sources: Sequence[MinedSource], config: AssociationSampleConfig, *, seed: int) -> None:
         self._config, self._seed = config, seed
+        self._options = {
+            "slots": config.candidates,
+            "dropped": config.dropped,
+            "score_scale": config.score_scale,
+        }
         self._modes = _MODES[config.supervision]
         self._draws = FrameDraws(sources, config.frame_shares, config.pair_shares, mining=config.mining)
         self._draws.check(single="self" in self._modes, pairs=self._modes != ("self",))
@@ -136,61 +147,73 @@ class AssociationSamples(Dataset[AssociationSample]):
         )
 
     def _draw(self, rng: Generator) -> AssociationSample | None:
-        config = self._config
         mode = self._modes[int(rng.integers(len(self._modes)))]
-        options = {"slots": config.candidates, "dropped": config.dropped, "score_scale": config.score_scale}
         if mode == "self":
-            frame, size = self._draws.single(rng)
-            artificial = UNKNOWN if config.artificial == "ignored" else ALONE
-            pair = self_supervised(frame, rng, **options, artificial=artificial)
-            sample = assemble((frame, frame), pair, size)
-            changed, _ = augment(sample.images[1:], torch.zeros(1, 4), config.appearance, rng)
-            return sample._replace(images=torch.cat([sample.images[:1], changed]))
+            return self._changed_copy(rng)
+        supervise = exactly_supervised if mode == "exact" else partially_supervised
         frames, size = self._draws.pair(rng)
-        if mode == "exact":
-            return assemble(frames, exactly_supervised(frames, rng, **options), size)
-        pair = partially_supervised(frames, rng, **options)
-        return None if pair is None else assemble(frames, pair, size)
+        pairs = [supervise(frames, rng, **self._options) for _ in range(self._config.views)]
+        known = [pair for pair in pairs if pair is not None]
+        return assemble(frames, known, size) if known else None
+
+    def _changed_copy(self, rng: Generator) -> AssociationSample:
+        config = self._config
+        frame, size = self._draws.single(rng)
+        area = jitter_area(frame.region, rng)
+        artificial = UNKNOWN if config.artificial == "ignored" else ALONE
+        pairs = [
+            self_supervised(frame, area, rng, **self._options, artificial=artificial) for _ in range(config.views)
+        ]
+        sample = assemble((frame, frame), pairs, size)
+        changed, _ = augment(sample.images[1:], torch.zeros(1, 4), config.appearance, rng)
+        return sample._replace(images=torch.cat([sample.images[:1], changed]))
 
 
 def real_sample(frames: tuple[MinedFrame, MinedFrame], size: int) -> AssociationSample:
-    """Two consecutive frames as a tracker sees them, with all that is known of their candidates."""
-    return assemble(frames, exact_pair(frames), size)
+    """Two frames as a tracker sees them, with all that is known of their candidates."""
+    return assemble(frames, [exact_pair(frames)], size)
 
 
-def assemble(frames: tuple[MinedFrame, MinedFrame], pair: Pair, size: int) -> AssociationSample:
-    """Tensors of a pair, with pictures of `size` pixels a side."""
-    sides = (pair.previous, pair.current)
-    searched = [replace(frame, region=side.region).searched for frame, side in zip(frames, sides, strict=True)]
+def assemble(frames: tuple[MinedFrame, MinedFrame], pairs: Sequence[Pair], size: int) -> AssociationSample:
+    """Tensors of views of two frames in the same search areas, with pictures of `size` pixels a side."""
+    regions = (pairs[0].previous.region, pairs[0].current.region)
+    searched = [replace(frame, region=region).searched for frame, region in zip(frames, regions, strict=True)]
     pictures = [frame.crop(area, size) for frame, area in zip(frames, searched, strict=True)]
+    views = [_view(frames, pair) for pair in pairs]
+    return AssociationSample(torch.from_numpy(np.stack(pictures)), *map(torch.stack, zip(*views, strict=True)))
+
+
+def _view(frames: tuple[MinedFrame, MinedFrame], pair: Pair) -> tuple[Tensor, ...]:
+    """The tensors of one view, in the order of `AssociationSample`."""
+    sides = (pair.previous, pair.current)
     places = [
         normalise_places(torch.from_numpy(side.points)[None].float(), side.frame_size, swapped_centre=False)[0]
         for side in sides
     ]
-    targets = [_target(frame, side) for frame, side in zip(frames, sides, strict=True)]
-    return AssociationSample(
-        images=torch.from_numpy(np.stack(pictures)),
-        cells=_padded([torch.from_numpy(side.cells) for side in sides]),
-        places=_padded(places),
-        scores=_padded([torch.from_numpy(side.scores).float() for side in sides]),
-        valid=_padded([torch.ones(len(side.scores), dtype=torch.bool) for side in sides]),
-        partners=_padded([torch.from_numpy(own) for own in (pair.previous_partners, pair.current_partners)], UNKNOWN),
-        targets=torch.tensor(targets),
+    return (
+        _padded([torch.from_numpy(side.cells) for side in sides]),
+        _padded(places),
+        _padded([torch.from_numpy(side.scores).float() for side in sides]),
+        _padded([torch.ones(len(side.scores), dtype=torch.bool) for side in sides]),
+        _padded([torch.from_numpy(own) for own in (pair.previous_partners, pair.current_partners)], UNKNOWN),
+        torch.tensor([_target(frame, side) for frame, side in zip(frames, sides, strict=True)]),
     )
 
 
 def collate(samples: Sequence[AssociationSample]) -> AssociationSample:
-    """A batch of samples with different numbers of candidates."""
-    fields = zip(*(sample[:-1] for sample in samples), strict=True)
-    parts = dict(zip(AssociationSample._fields, fields, strict=False))
-    of_candidates = {name: parts.pop(name) for name in ("cells", "places", "scores", "valid", "partners")}
-    sideways = {name: [part.transpose(0, 1) for part in values] for name, values in of_candidates.items()}
-    padded = {
-        name: _padded(values, UNKNOWN if name == "partners" else 0).transpose(1, 2)
-        for name, values in sideways.items()
-    }
-    stacked = {name: torch.stack(values) for name, values in parts.items()}
-    return AssociationSample(**stacked, **padded, skipped=tuple(line for one in samples for line in one.skipped))
+    """A batch of samples with as many views, and any numbers of candidates."""
+    return AssociationSample(
+        torch.stack([sample.images for sample in samples]),
+        *(_joined([sample[field] for sample in samples]) for field in range(1, 5)),
+        _joined([sample.partners for sample in samples], UNKNOWN),
+        torch.cat([sample.targets for sample in samples]),
+        tuple(line for sample in samples for line in sample.skipped),
+    )
+
+
+def _joined(values: Sequence[Tensor], filling: float = 0) -> Tensor:
+    """Views of several samples, `(views, 2, n, …)` each, one after the other."""
+    return _padded([value.movedim(2, 0) for value in values], filling).movedim(1, 3).flatten(0, 1)
 
 
 def _padded(values: Sequence[Tensor], filling: float = 0) -> Tensor:

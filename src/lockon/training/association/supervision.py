@@ -42,12 +42,13 @@ class Pair(NamedTuple):
 
 
 def self_supervised(
-    frame: MinedFrame, rng: Generator, *, slots: int, dropped: float, score_scale: float, artificial: int
+    frame: MinedFrame, area: Box, rng: Generator, *, slots: int, dropped: float, score_scale: float, artificial: int
 ) -> Pair:
     """A frame and its copy with other places and scores, in a search area that lies a little elsewhere.
 
     Args:
         frame: with one candidate at least.
+        area: search area of the copy, see `jitter_area`.
         rng: source of the draws.
         slots: candidates of a frame, the artificial ones included.
         dropped: largest share of the candidates that one of the frames lacks: occlusions and re-detections.
@@ -58,7 +59,7 @@ def self_supervised(
     present = np.flatnonzero(whole.real)
     count = round(dropped * len(present) * rng.random())
     gone = rng.choice(present, count, replace=False)
-    copy = whole.seen_in(jitter_area(whole.region, rng))
+    copy = whole.seen_in(area)
     previous, current = (whole.without(gone), copy) if rng.random() < 0.5 else (whole, copy.without(gone))
     taken = whole.points[whole.real]
     previous, taken = fill(previous, taken, rng, score_scale=score_scale)

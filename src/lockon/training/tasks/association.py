@@ -81,12 +81,14 @@ def associate(
     net: AssociationNet, layer3: Float[Tensor, "batch 2 channels rows cols"], batch: AssociationSample
 ) -> LogAssignment:
     """What an association network says of samples, given the features of their frames."""
-    descriptors = net.descriptors(layer3.flatten(0, 1), batch.cells.flatten(0, 1)).unflatten(0, layer3.shape[:2])
-    described = batch.places, batch.scores, batch.valid
+    views = batch.cells.unflatten(0, (len(layer3), -1)).transpose(1, 2)
+    described = net.descriptors(layer3.flatten(0, 1), views.flatten(2, 3).flatten(0, 1))
+    descriptors = described.unflatten(1, views.shape[2:4]).unflatten(0, (-1, 2)).transpose(1, 2).flatten(0, 1)
+    others = batch.places, batch.scores, batch.valid
     # Small matrices and an iteration in logarithms: nothing to gain from less precision.
     with torch.autocast(layer3.device.type, enabled=False):
         previous, current = (
-            CandidateSet(at_least_float32(descriptors[:, side]), *(values[:, side] for values in described))
+            CandidateSet(at_least_float32(descriptors[:, side]), *(values[:, side] for values in others))
             for side in range(2)
         )
         return net.match(previous, current)
