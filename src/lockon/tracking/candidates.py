@@ -38,7 +38,7 @@ def find_candidates(score_maps: Float[Tensor, "targets rows cols"], threshold: f
     """
     maps = score_maps.float()
     highest = F.max_pool2d(maps[:, None], window, stride=1, padding=window // 2)[:, 0]
-    heights = torch.where((maps == highest) & (maps > threshold), maps, -torch.inf).flatten(1)
+    heights = torch.where(maps == highest, maps, -torch.inf).flatten(1)
     count = int((heights > threshold).sum(dim=1).amax())
     # Stable, so that of equal heights the first in reading order is the first in a batch, too.
     order = heights.argsort(dim=1, descending=True, stable=True)[:, :count]
