@@ -123,7 +123,7 @@ def from_plain(values: Mapping[str, Any]) -> AnyRecipe:
     Raises:
         RecipeError, UnknownNameError: It is not that of a recipe.
     """
-    kinds = {kind.__name__: kind for kind in (Recipe, AssociationRecipe)}
+    kinds: dict[str, type[AnyRecipe]] = {kind.__name__: kind for kind in (Recipe, AssociationRecipe)}
     name = values.get(plain.TYPE, Recipe.__name__)
     if name not in kinds:
         raise UnknownNameError("kind of recipe", str(name), kinds)

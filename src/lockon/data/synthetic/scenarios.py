@@ -184,7 +184,10 @@ class _Director:
     def _trip(self, stage: Path, outward: Float[np.ndarray, "2"], gone: Float[np.ndarray, "2"]) -> Route:
         """Out of the view, for as long as `gone` says, and back to the stage."""
         border = self.moves.frame / 2 * (1 + outward)
-        inside = max(float((border - stage.position(time)) @ outward) for time in np.linspace(float(gone[0]), float(gone[1]), 20))
+        inside = max(
+            float((border - stage.position(time)) @ outward)
+            for time in np.linspace(float(gone[0]), float(gone[1]), 20)
+        )
         away = (inside + self.moves.size) * outward
         come, go = self.rng.uniform(12, 22, 2) / self.moves.speed
         times = np.array([gone[0] - go, gone[0], gone[1], gone[1] + come])

@@ -35,7 +35,8 @@ class MinedSource:
 
     def among(self, rows: Int[np.ndarray, "_"]) -> Int[np.ndarray, "_"]:
         """The positions that belong to the kept sequences."""
-        return rows[self.kept[rows]]
+        chosen: Int[np.ndarray, "_"] = rows[self.kept[rows]]
+        return chosen
 
     def two(self, row: int, gap: int = 1) -> tuple[MinedFrame, MinedFrame]:
         """A frame and the next, or the one so many frames later."""
@@ -91,7 +92,8 @@ class FrameDraws:
     ) -> None:
         self._sources = sources
         if mining:
-            self._singles = _Urn(sources, [source.dump.categories for source in sources], frame_shares)
+            frames = [{name.value: rows for name, rows in each.dump.categories.items()} for each in sources]
+            self._singles = _Urn(sources, frames, frame_shares)
             self._pairs = _Urn(sources, [source.dump.pairs for source in sources], pair_shares)
         else:
             shown = [{_ANY: np.flatnonzero(source.dump.candidate_counts > 0)} for source in sources]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ class AssociationSamples(Dataset[AssociationSample]):
 
     def __init__(self, sources: Sequence[MinedSource], config: AssociationSampleConfig, *, seed: int) -> None:
         self._config, self._seed = config, seed
-        self._options = {
+        self._options: dict[str, Any] = {
             "slots": config.candidates,
             "dropped": config.dropped,
             "score_scale": config.score_scale,
@@ -180,7 +180,9 @@ def assemble(frames: tuple[MinedFrame, MinedFrame], pairs: Sequence[Pair], size:
     searched = [replace(frame, region=region).searched for frame, region in zip(frames, regions, strict=True)]
     pictures = [frame.crop(area, size) for frame, area in zip(frames, searched, strict=True)]
     views = [_view(frames, pair) for pair in pairs]
-    return AssociationSample(torch.from_numpy(np.stack(pictures)), *map(torch.stack, zip(*views, strict=True)))
+    cells, places, scores, valid, partners, targets = (torch.stack(parts) for parts in zip(*views, strict=True))
+    images = torch.from_numpy(np.stack(pictures))
+    return AssociationSample(images, cells, places, scores, valid, partners, targets)
 
 
 def _view(frames: tuple[MinedFrame, MinedFrame], pair: Pair) -> tuple[Tensor, ...]:
@@ -203,11 +205,14 @@ def _view(frames: tuple[MinedFrame, MinedFrame], pair: Pair) -> tuple[Tensor, ..
 def collate(samples: Sequence[AssociationSample]) -> AssociationSample:
     """A batch of samples with as many views, and any numbers of candidates."""
     return AssociationSample(
-        torch.stack([sample.images for sample in samples]),
-        *(_joined([sample[field] for sample in samples]) for field in range(1, 5)),
-        _joined([sample.partners for sample in samples], UNKNOWN),
-        torch.cat([sample.targets for sample in samples]),
-        tuple(line for sample in samples for line in sample.skipped),
+        images=torch.stack([sample.images for sample in samples]),
+        cells=_joined([sample.cells for sample in samples]),
+        places=_joined([sample.places for sample in samples]),
+        scores=_joined([sample.scores for sample in samples]),
+        valid=_joined([sample.valid for sample in samples]),
+        partners=_joined([sample.partners for sample in samples], UNKNOWN),
+        targets=torch.cat([sample.targets for sample in samples]),
+        skipped=tuple(line for sample in samples for line in sample.skipped),
     )
 
 

@@ -84,7 +84,8 @@ def slots_of(frame: MinedFrame, count: int | None) -> Slots:
 
 def points_of(cells: Int[np.ndarray, "n 2"], region: Box, side: int) -> Points:
     """Image pixels of cells: the outermost cells lie on the border of the search area."""
-    return np.array([region.y, region.x]) + cells * np.array([region.h, region.w]) / (side - 1)
+    points: Points = np.array([region.y, region.x]) + cells * np.array([region.h, region.w]) / (side - 1)
+    return points
 
 
 def cells_of(points: Points, region: Box, side: int) -> Int[np.ndarray, "n 2"]:
@@ -127,7 +128,8 @@ def _points_in_view(slots: Slots, rng: Generator) -> Float[np.ndarray, "tries 2"
 
 
 def _distances(points: Points, others: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "n k"]:
-    return np.linalg.norm(points[:, None] - others[None], axis=-1)
+    distances: Float[np.ndarray, "n k"] = np.linalg.norm(points[:, None] - others[None], axis=-1)
+    return distances
 
 
 def move(slots: Slots, rng: Generator) -> Slots:

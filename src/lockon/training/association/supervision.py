@@ -11,7 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.random import Generator
 
 from lockon.boxes import Box
@@ -209,7 +209,7 @@ def _distances_to_objects(frame: MinedFrame, slots: Slots) -> Float[np.ndarray, 
     region = slots.region
     # Of the region's extent: its `w` and `h` count from pixel to pixel, so they lack one.
     places = (centres - [region.y, region.x]) / [region.h + 1, region.w + 1] * (slots.cells_a_side - 1)
-    away = np.linalg.norm(slots.cells[:, None] - places[None], axis=-1)
+    away: Float[np.ndarray, "slots objects"] = np.linalg.norm(slots.cells[:, None] - places[None], axis=-1)
     away[~slots.real] = np.nan
     return away
 

@@ -18,6 +18,7 @@ from lockon.training.association.drawing import MinedSource
 from lockon.training.association.samples import AssociationSample, collate, real_sample
 from lockon.training.tasks.association import AssociationTask
 from lockon.training.tasks.base import Losses, Task
+from lockon.training.trainer import to_device
 from lockon.training.validation import evaluating
 
 
@@ -65,7 +66,8 @@ def instructive_pairs(source: MinedSource, gap: int = 1) -> Int[np.ndarray, "pai
     """Positions of frames that have a candidate, as the one `gap` frames later does, and one of them several."""
     first = source.followed(gap)
     counts = np.stack([source.dump.candidate_counts[first], source.dump.candidate_counts[first + gap]])
-    return first[(counts.min(axis=0) > 0) & (counts.max(axis=0) > 1)]
+    chosen: Int[np.ndarray, "pairs"] = first[(counts.min(axis=0) > 0) & (counts.max(axis=0) > 1)]
+    return chosen
 
 
 def real_batches(
@@ -75,7 +77,8 @@ def real_batches(
     for start in range(0, len(pairs), batch):
         chosen = pairs[start : start + batch]
         samples = collate([real_sample(source.two(row, gap), source.dump.sample_size) for source, row in chosen])
-        yield AssociationSample(*(value.to(device) for value in samples[:-1]))
+        on_device: AssociationSample = to_device(samples, device)
+        yield on_device
 
 
 class AssociationValidation:

@@ -46,7 +46,9 @@ class AssociationTask(Task):
         super().__init__(net, groups)
         self._objective = objective
         # In a list it is no submodule: it never learns and is never saved.
-        self._backbone = [fold_batch_norms(backbone).to(memory_format=torch.channels_last)]
+        folded: ResNet = fold_batch_norms(backbone)
+        folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._backbone = [folded]
 
     def forward(self, batch: AssociationSample) -> Losses:
         """Mean loss of a batch of pairs of frames."""
@@ -74,7 +76,8 @@ def features_of(backbone: ResNet, batch: AssociationSample) -> Float[Tensor, "ba
     """What a backbone that does not learn sees of the frames."""
     with torch.no_grad():
         features: Tensor = backbone(normalise(batch.images.flatten(0, 1).movedim(-1, 1))).layer3
-    return features.unflatten(0, batch.images.shape[:2])
+    by_frame: Tensor = features.unflatten(0, batch.images.shape[:2])
+    return by_frame
 
 
 def associate(
