@@ -203,21 +203,24 @@ def last_bytes(path):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 512, 1500, 6000, 20_000, 40_000])
-def test_a_shard_goes_on_after_its_last_whole_sequence(tmp_path, cut):
+@pytest.mark.parametrize("rest", [b"", bytes(100_000), b"x" * 100_000])  # as a power cut may leave it
+def test_a_shard_goes_on_after_its_last_whole_sequence(tmp_path, cut, rest):
     sequences = [frames("a", RIGHT, WRONG), [], frames("b", LOW, GONE, ALONE), frames("c", RIGHT)]
 
     def write(path):
         with ShardWriter(path, 0.05) as writer:
+            done = writer.done
             for number, sequence in enumerate(sequences):
-                if number not in writer.done:
+                if number not in done:
                     writer.add(number, sequence)
             writer.finish()
-        return path.read_bytes(), path.with_suffix(".index").read_bytes()
+        return done, path.read_bytes(), path.with_suffix(".index").read_bytes()
 
-    whole = write(tmp_path / "one.tar")
+    nothing, *whole = write(tmp_path / "one.tar")
     assert cut < len(whole[0])
-    (tmp_path / "two.tar.part").write_bytes(whole[0][:cut])
-    with ShardWriter(tmp_path / "two.tar", 0.05) as writer:
-        assert writer.done == {number for number, end in last_bytes(tmp_path / "one.tar") if end <= cut}
-    assert write(tmp_path / "two.tar") == whole
+    (tmp_path / "two.tar.part").write_bytes(whole[0][:cut] + rest)
+    done, *again = write(tmp_path / "two.tar")
+    assert not nothing
+    assert done == {number for number, end in last_bytes(tmp_path / "one.tar") if end <= cut}
+    assert again == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.index", "one.tar", "two.index", "two.tar"]
