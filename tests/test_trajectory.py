@@ -130,7 +130,7 @@ def test_json_gives_back_the_candidates_bit_for_bit(tmp_path: Path):
     assert [columns(found) for found in read[1:]] == [columns(given) for given in sets[1:]]
     assert read[1].points_xy.shape == (3, 2)
     assert read[2].points_xy.shape == (0, 2)
-    assert read[1].ids.dtype == np.int64
+    assert all(found.ids.dtype == found.partners.dtype == np.int64 for found in read[1:])
 
 
 def test_json_gives_every_target_its_candidates(tmp_path: Path):
