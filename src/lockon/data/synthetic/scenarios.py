@@ -29,7 +29,7 @@ _CHANGE = 0.4
 """Factor on changes of size, shape and attitude: those that are ordinary would tell who is who."""
 _SCREEN = (1.5, 1.9)
 """Sizes of what is no look-alike and hides the target."""
-_GROUND = np.array([1.0, 1.6])
+_GROUND = (1.0, 1.6)
 """Sizes of the ground in those of the frame: where it is seen several times over, so is all that is on it."""
 _NEAR = (1.3, 2.2)
 """Distances at which look-alikes stay or turn back."""
@@ -53,7 +53,8 @@ def compose_scenario(config: SyntheticConfig, images: ImageBank | None, seed: in
     props, moves = Props(config, images, rng), Moves(config, rng)
     scenario = config.scenarios[seed % len(config.scenarios)]
     script = _SCRIPTS[scenario](_Director(config, moves, rng))
-    ground_path = moves.ground(_GROUND * np.sqrt(moves.frame.prod()) / moves.size)
+    low, high = (share * float(np.sqrt(moves.frame.prod())) / moves.size for share in _GROUND)
+    ground_path = moves.ground((low, high))
     clutter = [
         Layer(props.object(), moves.resting(ground_path), props.gain()) for _ in range(up_to(rng, config.clutter))
     ]
@@ -184,10 +185,7 @@ class _Director:
     def _trip(self, stage: Path, outward: Float[np.ndarray, "2"], gone: Float[np.ndarray, "2"]) -> Route:
         """Out of the view, for as long as `gone` says, and back to the stage."""
         border = self.moves.frame / 2 * (1 + outward)
-        inside = max(
-            float((border - stage.position(time)) @ outward)
-            for time in np.linspace(float(gone[0]), float(gone[1]), 20)
-        )
+        inside = max(float((border - stage.position(time)) @ outward) for time in np.linspace(gone[0], gone[1], 20))
         away = (inside + self.moves.size) * outward
         come, go = self.rng.uniform(12, 22, 2) / self.moves.speed
         times = np.array([gone[0] - go, gone[0], gone[1], gone[1] + come])
