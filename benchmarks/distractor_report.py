@@ -70,8 +70,8 @@ def scenarios(report: Report) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.scenario for entry in report.entries))
 
 
-def make_tables(reports: Sequence[Report]) -> list[TextTable]:
-    """What each tracker reached, and how the last one compares with the others."""
+def make_tables(reports: Sequence[Report], reference: Report | None = None) -> list[TextTable]:
+    """What each tracker reached, and how the others compare with the last one; `reference` is for orientation."""
     groups = scenarios(reports[0])
     summary = TextTable(
         f"Identities over {len(reports[0].entries)} sequences",
@@ -87,7 +87,7 @@ def make_tables(reports: Sequence[Report]) -> list[TextTable]:
             "false present %",
             "FPS",
         ),
-        tuple(_summary_line(report, groups) for report in reports),
+        tuple(_summary_line(report, groups) for report in (*reports, *([reference] if reference else []))),
     )
     return [summary, _comparison_table(reports)] if len(reports) > 1 else [summary]
 
@@ -103,7 +103,7 @@ def _summary_line(report: Report, groups: Sequence[str]) -> tuple[str, ...]:
         f"{report.column('auc').mean():.1f}",
         f"{report.column('on_look_alike').mean():.1f}",
         str(len(report.losses)),
-        f"{median_recovery(report.losses):.0f}" if report.losses else "–",
+        f"{median_recovery(report.losses):.0f}".replace("inf", "∞") if report.losses else "–",
         f"{never_share(report.losses):.0f}" if report.losses else "–",
         false_present,
         "–" if report.fps is None else f"{report.fps:.1f}",

@@ -16,6 +16,7 @@ import tyro
 from rich.console import Console
 
 from distractor_plots import draw_strips, draw_summary
+from distractor_reference import NAME, follow_by_motion
 from distractor_report import make_tables, report_tracker, write_csv
 from lockon.apps.eval_progress import EvalProgress
 from lockon.apps.integrations.named import named_tracker
@@ -24,6 +25,7 @@ from lockon.apps.test_sets import make_distractors
 from lockon.data.testsets.base import TestSet
 from lockon.data.testsets.registry import TEST_SETS, open_test_set
 from lockon.errors import DataError, LockonError
+from lockon.evaluation.one_pass.cases import box_truth
 from lockon.evaluation.running.evaluate import carry_out
 from lockon.evaluation.running.jobs import make_plan
 from lockon.evaluation.running.processes import Processes
@@ -64,7 +66,8 @@ def main(options: Options) -> None:
     test_set = open_or_make(options)
     tracks = run_all(specs, test_set, options)
     reports = [report_tracker(test_set, tracker, tracks[tracker]) for tracker in tracks]
-    tables = make_tables(reports)
+    motion = {sequence.name: follow_by_motion(box_truth(test_set, sequence)) for sequence in test_set.sequences}
+    tables = make_tables(reports, report_tracker(test_set, NAME, motion))
     for table in tables:
         console.print(table.for_terminal())
     machine = ", ".join(f"{key} {value}" for key, value in describe_machine(options.device, options.threads).items())

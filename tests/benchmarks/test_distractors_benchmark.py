@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from distractor_plots import KINDS, draw_strips, draw_summary, kinds
+from distractor_reference import follow_by_motion
 from distractor_report import Entry, Report, contrast, make_tables, write_csv
 from distractors import Options, main
+from lockon.data.testsets.base import BoxTruth
 from lockon.evaluation.identity import NOBODY, UNDECIDED, Following, Recovery
 
 
@@ -72,6 +74,21 @@ def test_plots_are_drawn_alike_every_time(tmp_path):
         assert first.with_suffix(".png").exists()
 
 
+def test_motion_alone_follows_through_a_crossing_but_not_round_a_corner():
+    frames = np.arange(21.0)
+    target, other = np.full((21, 4), 20.0), np.full((21, 4), 20.0)
+    target[:, 0], target[:, 1] = 3 * frames, 0
+    other[:, 0], other[:, 1] = 3 * (20 - frames), 0  # they meet in frame 10
+    visible = abs(frames - 10) > 2
+    track = follow_by_motion(BoxTruth(boxes=target, visible=visible, look_alikes=other[None]))
+    np.testing.assert_allclose(track.boxes[-1], target[-1])
+    turned = target.copy()
+    turned[11:, 0] = turned[9::-1, 0]  # it turns back while it is hidden, and the other one as well
+    away = np.concatenate([other[:11], other[9::-1]])
+    track = follow_by_motion(BoxTruth(boxes=turned, visible=visible, look_alikes=away[None]))
+    np.testing.assert_allclose(track.boxes[-1], away[-1])
+
+
 STILL = """
 from lockon.evaluation.trackers import Observation
 
@@ -102,6 +119,8 @@ def test_the_whole_program_makes_the_set_and_goes_on_with_what_is_there(tmp_path
     made = record.stat().st_mtime_ns
     main(options)
     assert record.stat().st_mtime_ns == made
-    assert "| still |" in (tmp_path / "out/distractors.md").read_text()
+    table = (tmp_path / "out/distractors.md").read_text()
+    assert "| still |" in table
+    assert "| motion, exact boxes |" in table
     assert (tmp_path / "out/identities.svg").exists()
     assert (tmp_path / "out/distractors.png").exists()

@@ -76,6 +76,7 @@ def test_switches_by_hand(followed, count):
         ("t-----t", "1100111", [(2, True)]),  # the clock starts anew with the reappearance
         ("t--tt", "10011", [(0, True)]),  # lost only while it was away
         ("t----", "10000", []),  # it never shows again: that is no loss of the tracker's
+        ("t-tt", "1001", []),  # lost and found while it was away
         ("t----", "11000", [(1, False)]),
         ("tttt--", "100111", [(2, False)]),  # held while hidden, lost later
     ],
