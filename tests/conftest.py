@@ -26,3 +26,15 @@ def full_disk() -> Iterator[Callable[[], None]]:
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread here and in processes that are started: sums of several parts are rounded in another order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

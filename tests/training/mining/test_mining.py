@@ -278,6 +278,7 @@ def test_other_annotations_and_other_folders_are_refused(data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_processes_make_the_same_dump_and_one_that_dies_is_told(data, tmp_path):
     config = MiningConfig(data=data, shard_frames=1)
     mine(config, tmp_path / "one")

@@ -12,9 +12,17 @@ from test_tracker import BOX, BOXES, assert_same_state, boxes_of, clip, random_n
 from lockon.errors import LockonError
 from lockon.networks.association import AssociationNet
 from lockon.tracking import PRESETS, State, Tracker
+from lockon.tracking.learners import ConfidenceConfig
+from lockon.tracking.search_area import RescalingConfig
 from lockon.tracking.selectors import IdentityConfig, PeakConfig
 
-PRESET = PRESETS["keep_track_s"]
+SMALL = PRESETS["keep_track_s"]
+# With the parts of KeepTrack that the small tracker does without.
+PRESET = replace(
+    SMALL,
+    memory=replace(SMALL.memory, confidence=ConfidenceConfig(certain=0.2)),
+    rescaling=RescalingConfig(),
+)
 # On densities of random weights: many candidates, doubtful matches believed, lost only when nothing matches.
 CURIOUS = replace(
     PRESET.selector,
@@ -191,7 +199,7 @@ def test_presets_are_the_rows_of_the_ablations():
     for name in ("keep_track_area", "keep_track_search", "keep_track"):
         assert (PRESETS[name].search.sample_size, PRESETS[name].search.area_factor) == (480, 8)
     widened = [name for name, preset in PRESETS.items() if preset.rescaling]
-    assert set(widened) >= {"keep_track_rescaling", "keep_track_search", "keep_track", "keep_track_s"}
+    assert set(widened) >= {"keep_track_rescaling", "keep_track_search", "keep_track"}
     assert "keep_track_area" not in widened
     assert PRESETS["keep_track_fast"].estimator.iterations == 3
     assert PRESETS["keep_track_fast"].search == PRESETS["super_dimp_simple"].search
