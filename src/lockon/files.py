@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -84,6 +86,12 @@ def claimed(path: Path, who: str) -> Iterator[None]:
         finally:
             with suppress(OSError):
                 path.unlink()
+
+
+def this_process(does: str) -> str:
+    """Who holds a lock, for `claimed`: this process, what it does there, and since when."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return f"process {os.getpid()} on {platform.node()}, which {does} there since {now}"
 
 
 def _claim(path: Path) -> TextIO:

@@ -12,8 +12,6 @@ a result that counts or one that is made again.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +25,7 @@ from lockon.errors import DataError
 from lockon.evaluation.assessment import Exclusion
 from lockon.evaluation.result_files import READERS, Outcome, digest, written
 from lockon.evaluation.tracks import Said
-from lockon.files import cannot_write, claimed, make_folder, replacing
+from lockon.files import cannot_write, claimed, make_folder, replacing, this_process
 
 FORMAT = 1
 LOCK = ".lock"
@@ -201,9 +199,7 @@ class ResultStore:
             OutputError: another process writes here, or the folder cannot be made.
         """
         make_folder(self.root)
-        began = datetime.now(UTC).isoformat(timespec="seconds")
-        who = f"process {os.getpid()} on {platform.node()}, which writes results there since {began}"
-        with claimed(self.root / LOCK, who):
+        with claimed(self.root / LOCK, this_process("writes results")):
             yield
 
     def _folder(self, key: ResultKey) -> Path:

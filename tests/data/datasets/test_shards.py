@@ -20,6 +20,7 @@ from lockon.data.datasets.folders import open_folder
 from lockon.data.datasets.packing import PackConfig, pack
 from lockon.data.datasets.registry import detect_dataset, open_dataset
 from lockon.data.datasets.shards import ShardDataset, is_packed, open_shards
+from lockon.data.datasets.tar_parts import add_part
 from lockon.errors import DataError, OutputError
 from video.video_clips import number_in, numbered_image, write_clip
 
@@ -355,7 +356,7 @@ def test_frames_that_are_missing_in_a_shard_are_noticed(out):
     kept = {name: data for name, data in members(path).items() if not name.startswith("00000000_000001")}
     with tarfile.open(path, "w") as archive:
         for name, data in kept.items():
-            packing._add_file(archive, name, data)
+            add_part(archive, name, data)
     with pytest.raises(DataError, match="2 of the 3 frames of 'clip 0'"):
         open_shards(out)
 

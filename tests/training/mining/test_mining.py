@@ -18,6 +18,7 @@ from PIL import Image
 from lockon.boxes import Box
 from lockon.data.synthetic import SyntheticConfig
 from lockon.errors import DataError, LockonError, OutputError, RecipeError, TrainingError
+from lockon.files import claimed
 from lockon.tracking import PRESETS
 from lockon.training.mining import MinedDump, Thresholds, miner, writing
 from lockon.training.mining.miner import Advanced, MiningConfig, divide
@@ -274,7 +275,14 @@ def test_other_annotations_and_other_folders_are_refused(data, tmp_path):
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(OutputError, match="something else"):
         mine(MiningConfig(data=replace(data, root=moved)), tmp_path / "full")
-    assert contents(tmp_path / "full").keys() == {"letter.txt", ".lock"}
+    assert contents(tmp_path / "full").keys() == {"letter.txt"}
+
+
+def test_only_one_run_at_a_time_mines_into_a_folder(data, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with claimed(out / ".lock", "process 7"), pytest.raises(OutputError, match=r"'.*out' is in use by process 7"):
+        mine(MiningConfig(data=data), out)
 
 
 @pytest.mark.slow
@@ -296,8 +304,7 @@ def test_processes_make_the_same_dump_and_one_that_dies_is_told(data, tmp_path):
         make_in_processes(config, "cpu", tmp_path / "two", range(4), 2, kill_the_first)
     assert isinstance(heard[0], Advanced)
     assert not multiprocessing.active_children()
-    for name in ("mining.json", ".lock"):
-        (tmp_path / "two" / name).write_bytes(alone[name])
+    (tmp_path / "two" / "mining.json").write_bytes(alone["mining.json"])
     report = mine(config, tmp_path / "two", processes=2)
     assert len(report.notes) == 1
     assert contents(tmp_path / "two") == alone

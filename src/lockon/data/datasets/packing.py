@@ -20,6 +20,7 @@ from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.index import Progress
 from lockon.data.datasets.pictures import picture_file, picture_identity
 from lockon.data.datasets.shards import MANIFEST, Shard, digest_of_shards, mask_suffix, read_manifest, shard_path
+from lockon.data.datasets.tar_parts import add_part
 from lockon.data.image_reading import opened_image
 from lockon.errors import DataError, OutputError
 from lockon.files import cannot_write, replacing
@@ -196,13 +197,13 @@ def _add_group(archive: tarfile.TarFile, group: _Group, max_side: int | None, un
             unreadable.append(str(error))
             picture = _Picture(b"", 1.0, 1.0)
         if picture.jpeg:
-            _add_file(archive, f"{key}.jpg", picture.jpeg)
+            add_part(archive, f"{key}.jpg", picture.jpeg)
         descriptions = [_describe(group, *target, picture) for target in targets]
-        _add_file(archive, f"{key}.json", json.dumps({"targets": descriptions}, ensure_ascii=True).encode())
+        add_part(archive, f"{key}.json", json.dumps({"targets": descriptions}, ensure_ascii=True).encode())
         for number, (sequence, frame) in enumerate(targets):
             mask = _mask(group.sequences[sequence], frame, picture, unreadable)
             if mask is not None:
-                _add_file(archive, f"{key}.{mask_suffix(number)}", mask)
+                add_part(archive, f"{key}.{mask_suffix(number)}", mask)
     return len(samples)
 
 
@@ -224,12 +225,6 @@ def _plain(box: Float[np.ndarray, "4"], picture: _Picture) -> list[float] | None
         return None
     scaled = box * np.array([picture.scale_x, picture.scale_y] * 2, np.float32)
     return [float(str(value)) for value in scaled]  # the shortest text that reads back as the same float32
-
-
-def _add_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(member, io.BytesIO(data))
 
 
 @dataclass(frozen=True, slots=True)

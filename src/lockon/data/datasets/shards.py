@@ -25,6 +25,7 @@ from lockon.data.datasets.columns import Columns, Texts, read_columns, text_colu
 from lockon.data.datasets.fingerprints import annotation_digest
 from lockon.data.datasets.index import Progress
 from lockon.data.datasets.records import Issue
+from lockon.data.datasets.tar_parts import read_part
 from lockon.data.image_reading import opened_image
 from lockon.errors import DataError, OutputError
 from lockon.files import replacing, user_path
@@ -102,12 +103,7 @@ class Shard:
             DataError: they cannot be read.
         """
         start, size = place.tolist()
-        try:
-            with self.path.open("rb") as file:
-                file.seek(start)
-                data = file.read(size)
-        except OSError as error:
-            raise DataError(f"cannot read '{self.path}': {error.strerror or error}.") from error
+        data = read_part(self.path, start, size)
         if len(data) != size:
             raise DataError(f"'{self.path}' ends before byte {start + size}: it was cut off. Copy or pack it again.")
         return data

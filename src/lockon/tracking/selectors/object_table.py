@@ -55,7 +55,8 @@ class Sighting(NamedTuple):
 class ObjectTable:
     """Objects of T targets, as of the last frame with candidates, the highest first; filled up with ids of -1.
 
-    Ids count from 0 and are never given twice. Id 0 is the object marked in the first frame.
+    Ids count from 0, and id 0 is the object marked in the first frame. None is given twice, but for a frame without
+    candidates, after which all are forgotten and ids start anew (`forgetting`; reference behaviour).
     """
 
     places: Float32[Tensor, "targets objects 2"]

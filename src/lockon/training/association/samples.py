@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -102,6 +102,14 @@ class AssociationSample(NamedTuple):
     """One message for each draw that was given up because a frame could not be read."""
 
 
+class _Options(TypedDict):
+    """What every kind of supervision is told."""
+
+    slots: int
+    dropped: float
+    score_scale: float
+
+
 class AssociationSamples(Dataset[AssociationSample]):
     """Endless numbered samples from mined frames.
 
@@ -116,11 +124,7 @@ class AssociationSamples(Dataset[AssociationSample]):
 
     def __init__(self, sources: Sequence[MinedSource], config: AssociationSampleConfig, *, seed: int) -> None:
         self._config, self._seed = config, seed
-        self._options: dict[str, Any] = {
-            "slots": config.candidates,
-            "dropped": config.dropped,
-            "score_scale": config.score_scale,
-        }
+        self._options = _Options(slots=config.candidates, dropped=config.dropped, score_scale=config.score_scale)
         self._modes = _MODES[config.supervision]
         self._draws = FrameDraws(sources, config.frame_shares, config.pair_shares, mining=config.mining)
         self._draws.check(single="self" in self._modes, pairs=self._modes != ("self",))

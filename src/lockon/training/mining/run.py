@@ -10,7 +10,7 @@ from typing import Any
 
 from lockon.data.datasets.index import Progress
 from lockon.errors import OutputError, TrainingError
-from lockon.files import make_folder, one_at_a_time, replacing
+from lockon.files import claimed, make_folder, replacing, this_process
 from lockon.training.mining.dump import MANIFEST, read_manifest
 from lockon.training.mining.miner import Event, Miner, MiningConfig, Noted
 from lockon.training.mining.processes import make_in_processes
@@ -55,14 +55,14 @@ def mine(
 
     Raises:
         LockonError: the tracker or the data set cannot be used.
-        OutputError: the folder holds something else, was mined otherwise, or the disk is full.
+        OutputError: the folder holds something else, was mined otherwise, is being mined, or the disk is full.
         TrainingError: a process died, or there is none.
     """
     if processes < 1:
         raise TrainingError(f"mining needs at least one process; got {processes}.")
     miner = Miner(config, device, progress)
     make_folder(out)
-    with one_at_a_time(out / _LOCK):
+    with claimed(out / _LOCK, this_process("mines")):
         _claim(out, miner.about())
         left = [shard for shard in miner.shards if not shard_path(out, shard).is_file()]
         report = MiningReport(shards=len(miner.shards), kept=len(miner.shards) - len(left))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lockon.boxes import Box
 from lockon.data.datasets.columns import Columns, Texts, read_columns, text_columns, write_columns
+from lockon.data.datasets.tar_parts import add_part, read_part
 from lockon.data.image_reading import opened_image
 from lockon.errors import DataError, OutputError
 from lockon.files import replacing
@@ -74,9 +75,7 @@ def write_frame(archive: tarfile.TarFile, sequence: int, frame: MinedFrame, last
     np.save(scores, np.asarray(frame.score_map, np.float32))
     text = json.dumps(about).encode()
     for suffix, data in (("jpg", picture.getvalue()), ("npy", scores.getvalue()), ("json", text)):
-        member = tarfile.TarInfo(f"{key}.{suffix}")
-        member.size = len(data)
-        archive.addfile(member, io.BytesIO(data))
+        add_part(archive, f"{key}.{suffix}", data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +165,7 @@ class MinedShard:
 
     def _read(self, place: NDArray[np.int64]) -> bytes:
         start, size, checksum = place.tolist()
-        try:
-            with self.path.open("rb") as file:
-                file.seek(start)
-                data = file.read(size)
-        except OSError as error:
-            raise DataError(f"cannot read '{self.path}': {error.strerror or error}.") from error
+        data = read_part(self.path, start, size)
         if zlib.crc32(data) != checksum:
             raise DataError(f"'{self.path}' is damaged around byte {start}. {_REMEDY}")
         return data
