@@ -219,17 +219,17 @@ def drive(tracker: Tracker, targets: int, frames: int, on_started: Callable[[], 
     warm = tracker.start(first, marked)
     for index in range(1, WARM_UP_FRAMES + 1):
         warm, _ = tracker.step(warm, video.frame(index), inplace=True)
-    begin = _now(tracker)
+    begin = now(tracker)
     state = tracker.start(first, marked)
-    start_seconds = _now(tracker) - begin
+    start_seconds = now(tracker) - begin
     on_started()
     seconds, found = 0.0, 0
     for index in range(1, frames + 1):
         image = video.frame(index)
-        begin = _now(tracker)
+        begin = now(tracker)
         state, result = tracker.step(state, image, inplace=True)
         state = tracker.learn(state)
-        seconds += _now(tracker) - begin
+        seconds += now(tracker) - begin
         found += sum(one.status is Status.FOUND for one in result)
         state = put_back(state, video.boxes(index))
     return Drive(start_seconds, seconds, found / (frames * targets))
@@ -242,7 +242,7 @@ def put_back(state: State, boxes: Float[np.ndarray, "targets 4"]) -> State:
     return replace(state, position=position, size=size, scale=scale)
 
 
-def _now(tracker: Tracker) -> float:
+def now(tracker: Tracker) -> float:
     if tracker.device.type == "cuda":
         torch.cuda.synchronize(tracker.device)
     return time.perf_counter()
