@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockon.tracking.candidates import find_candidates, image_places
+from lockon.tracking.candidates import find_candidates, image_places, refined_cells
 from lockon.tracking.search_region import CropFrame
 
 
@@ -82,3 +82,20 @@ def test_the_outermost_cells_lie_on_the_outermost_pixels():
     crop = CropFrame(torch.tensor([[20.0, 30.0]]), torch.tensor([11 / 4]), 4)
     places = image_places(torch.tensor([[[0, 0], [4, 4], [2, 1]]]), crop, (5, 5))
     assert places[0].tolist() == [pytest.approx([15, 25]), pytest.approx([25, 35]), pytest.approx([20, 27.5])]
+
+
+@given(st.floats(-0.49, 0.49), st.floats(-0.49, 0.49), st.floats(0.8, 3), st.floats(0.05, 5))
+def test_peaks_are_found_between_the_cells(row, col, width, height):
+    """Exactly, if they are Gaussian."""
+    rows, cols = torch.meshgrid(torch.arange(12.0), torch.arange(12.0), indexing="ij")
+    scores = height * torch.exp(-((rows - 5 - row) ** 2 + (cols - 7 - col) ** 2) / (2 * width**2))
+    assert refined_cells(scores[None], torch.tensor([[[5, 7]]]))[0, 0].tolist() == pytest.approx(
+        [5 + row, 7 + col], abs=1e-3
+    )
+
+
+def test_a_refined_peak_stays_near_its_cell():
+    """A lone cell stays; next to an equal one it goes half-way; a plateau and the border give no direction."""
+    scores = score_map({(5, 5): 0.5, (8, 8): 0.5, (8, 9): 0.5, (0, 11): 0.3})
+    cells = torch.tensor([[[5, 5], [8, 8], [0, 11], [2, 2]]])
+    assert refined_cells(scores[None], cells)[0].tolist() == [[5, 5], [8, 8.5], [0, 11], [2, 2]]

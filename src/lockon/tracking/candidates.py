@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64, Num
 from torch import Tensor
 
 from lockon.tracking.search_region import CropFrame
 
 WINDOW = 5
 """Cells, along each side, within which a candidate is the highest."""
+_LEAST = 1e-6
+"""Height, and curvature, that counts as none."""
 
 
 class Peaks(NamedTuple):
@@ -49,8 +51,28 @@ def find_candidates(score_maps: Float[Tensor, "targets rows cols"], threshold: f
     return Peaks(cells * valid[..., None], torch.where(valid, scores, 0), valid)
 
 
+def refined_cells(
+    score_maps: Float[Tensor, "targets rows cols"], cells: Int64[Tensor, "targets n 2"]
+) -> Float32[Tensor, "targets n 2"]:
+    """Where peaks lie between the cells: at the tops of parabolas through the logarithms of their heights.
+
+    That is exact for peaks that are Gaussian. A peak moves by half a cell at most, and not across the border.
+
+    Args:
+        score_maps: as in `find_candidates`.
+        cells: (row, col) of the peaks.
+    """
+    heights = F.pad(score_maps.float()[:, None], (1, 1, 1, 1), mode="reflect")[:, 0].clamp(min=_LEAST).log()
+    target = torch.arange(len(cells))[:, None]
+    row, col = (cells + 1).unbind(dim=-1)
+    before = torch.stack([heights[target, row - 1, col], heights[target, row, col - 1]], dim=-1)
+    after = torch.stack([heights[target, row + 1, col], heights[target, row, col + 1]], dim=-1)
+    curvature = (2 * heights[target, row, col][..., None] - before - after).clamp(min=_LEAST)
+    return cells + ((after - before) / (2 * curvature)).clamp(-0.5, 0.5)
+
+
 def image_places(
-    cells: Int64[Tensor, "targets n 2"], crop: CropFrame, map_hw: tuple[int, int]
+    cells: Num[Tensor, "targets n 2"], crop: CropFrame, map_hw: tuple[int, int]
 ) -> Float32[Tensor, "targets n 2"]:
     """Pixel indices (row, col) in the image of cells of the score map.
 
@@ -58,7 +80,7 @@ def image_places(
     from where a displacement in the frame loop leads).
 
     Args:
-        cells: (row, col).
+        cells: (row, col), whole or between the cells.
         crop: where the search regions lie.
         map_hw: rows and columns of the score map.
     """

@@ -17,7 +17,7 @@ from lockon.tracking.learners import ConfidenceConfig, MemoryConfig
 from lockon.tracking.localisers import OnlineConfig, TargetModelConfig
 from lockon.tracking.search_area import RescalingConfig
 from lockon.tracking.search_region import SearchConfig
-from lockon.tracking.selectors import AssociationConfig, IdentityConfig, PeakConfig
+from lockon.tracking.selectors import AssociationConfig, IdentityConfig, MotionConfig, PeakConfig
 
 TWELVE_ANGLES = (5, -5, 10, -10, 20, -20, 30, -30, 45, -45, -60, 60)
 FIVE_BLURS = ((2, 0.2), (0.2, 2), (3, 1), (1, 3), (2, 2))
@@ -158,7 +158,9 @@ KEEP_TRACK_S = replace(
         candidate=0.008,
         sure=0.1,
         swapped_centre=False,
-        identity=IdentityConfig(low_score=0.04, redetect=0.04),
+        # Motion says who is who where looks do not: no match is doubtful, nothing high is the target for that alone.
+        identity=IdentityConfig(keep=0.0, keep_low=0.0, redetect=0.08, switch="never", patience=30),
+        motion=MotionConfig(),
         peaks=PeakConfig(lost=0.04),
     ),
 )

@@ -12,7 +12,14 @@ import torch
 from lockon.networks.association import AssociationNet
 from lockon.tracking.localisers import ScoreGrid
 from lockon.tracking.search import SearchRegions
-from lockon.tracking.selectors import AssociationConfig, AssociationSelector, PeakSelector, Scene
+from lockon.tracking.selectors import (
+    AssociationConfig,
+    AssociationSelector,
+    IdentityConfig,
+    MotionConfig,
+    PeakSelector,
+    Scene,
+)
 from lockon.types import Status
 
 CELLS = 18
@@ -231,3 +238,141 @@ def test_the_stages_are_timed():
     for frame in (1, 2):
         _, objects = chooser.select(scene(frame, [TARGET, TWIN]), objects)
     assert names.seen == {"candidates", "embed", "associate", "sinkhorn"}
+
+
+class BlindNet(StubNet):
+    """Sees no differences: all candidates resemble each other as much as they do nothing."""
+
+    def score_matrix(self, previous, current):
+        return torch.zeros(*previous.valid.shape, current.valid.shape[1])
+
+    transport = AssociationNet.transport
+
+
+MOVING = AssociationConfig(
+    motion=MotionConfig(),
+    identity=IdentityConfig(keep=0.0, keep_low=0.0, redetect=0.25, switch="never", patience=20),
+)
+BIG = (48.0, 48.0)
+"""Three cells: as near as two peaks can be."""
+
+
+def watch(*frames, config=MOVING):
+    """Selections and tables where looks tell nothing; each frame is a list of (col, score) on the middle row."""
+    chooser = selector(BlindNet(), config)
+    objects, history = chooser.start(1), []
+    for number, things in enumerate(frames, start=1):
+        seen = [(9, col, score, 1.0) for col, score in things]
+        (selection,), objects = chooser.select(scene(number, seen, size=BIG), objects)
+        history.append((selection, objects))
+    return history
+
+
+def crossing(frames=41, speed=0.35):
+    """The target goes right and a twin left. Where they are nearer than three cells there is one peak."""
+    for frame in range(frames):
+        target, twin = round(2 + speed * frame), round(16 - speed * frame)
+        yield [(target, 0.8), (twin, 0.9)] if abs(target - twin) >= 3 else [((target + twin) // 2, 0.9)]
+
+
+def test_motion_tells_who_is_who_after_a_crossing():
+    history = watch([(2, 0.9), (16, 0.5)], *list(crossing())[1:])
+    assert sum(int(objects.seen_now.sum()) == 1 for _, objects in history) > 5
+    # Where there are two, nobody but the target is ever followed.
+    assert all(selection.displacement[1] <= -2 for selection, _ in history[1:16])
+    assert all(selection.displacement[1] >= 0 for selection, _ in history[16:])
+    selection, objects = history[-1]
+    assert (selection.status, selection.displacement.tolist()) == (Status.FOUND, [0, 7])
+    assert selection.initial
+    assert objects.lengths[objects.is_target] >= 30
+
+
+def test_without_motion_nobody_knows_who_came_out_of_the_crossing():
+    """What is not seen is forgotten: one of the two must be new."""
+    _, objects = watch([(2, 0.9), (16, 0.5)], *list(crossing())[1:], config=replace(MOVING, motion=None))[-1]
+    assert max(ids(objects)) > 1
+
+
+def test_a_target_that_vanishes_is_not_its_twin_for_a_while():
+    both, alone = [(4, 0.9), (14, 0.6)], [(14, 0.9)]
+    history = watch(*[both] * 6, *[alone] * 25)
+    status = [selection.status for selection, _ in history]
+    assert status[1:] == [Status.FOUND] * 5 + [Status.LOST] * 20 + [Status.FOUND] * 5
+    assert history[-1][0].displacement.tolist() == [0, 5]
+    assert not history[-1][0].initial
+    # The height is that of the target: what its twin has says nothing of it.
+    assert [selection.peak for selection, _ in history[1:]] == pytest.approx([0.9] * 5 + [0] * 20 + [0.9] * 5)
+    assert watch(*[both] * 3, *[[(4, 0.6), (14, 0.9)]] * 3)[-1][0].peak == pytest.approx(0.6)
+
+
+def test_a_target_that_reappears_where_it_should_be_is_the_same():
+    together, alone = [(4, 0.9), (14, 0.6)], [(14, 0.9)]
+    history = watch(*[together] * 6, *[alone] * 4, *[together] * 2)
+    selection, objects = history[-1]
+    assert (selection.status, selection.initial, ids(objects)) == (Status.FOUND, True, [0, 1])
+    assert selection.displacement.tolist() == [0, -5]
+    assert history[8][1].missed[0].tolist() == [0, 3]
+    assert history[8][1].places[0, 1].tolist() == pytest.approx(history[5][1].places[0, 0].tolist(), abs=3)
+
+
+@pytest.mark.parametrize(("score", "found"), [(0.3, True), (0.2, False)])
+def test_a_newcomer_may_be_the_lost_target_if_it_is_high_enough(score, found):
+    together = [(2, 0.9), (8, 0.6)]
+    history = watch(*[together] * 6, *[[(8, 0.6), (16, score)]] * 2)
+    selection, _ = history[-1]
+    assert selection.status is (Status.FOUND if found else Status.LOST)
+    if found:
+        assert selection.displacement.tolist() == [0, 7]
+
+
+def test_a_lost_target_is_followed_with_who_may_hide_it_but_not_learned():
+    """One peak where there were two, and it is the twin's: the target is behind that, until it is too far away."""
+    wide = replace(MOVING, motion=MotionConfig(overlap=1.1))
+    history = watch(*[[(8, 0.6), (11, 0.9)]] * 8, *[[(8, 0.9)]] * 3, config=wide)
+    assert [selection.status for selection, _ in history[7:]] == [Status.FOUND] + [Status.UNCERTAIN] * 3
+    assert history[-1][0].displacement.tolist() == [0, -1]
+    assert history[-1][1].missed[history[-1][1].is_target].tolist() == [3]
+    history = watch(*[[(7, 0.6), (11, 0.9)]] * 8, [(7, 0.9)], config=wide)
+    assert history[-1][0].status is Status.LOST
+
+
+def test_a_frame_without_candidates_hides_everything_that_was_seen_often_enough():
+    history = watch(*[[(4, 0.9), (14, 0.6)]] * 3, [(4, 0.9), (14, 0.6), (9, 0.3)], [])
+    selection, objects = history[-1]
+    assert selection.status is Status.LOST
+    assert (ids(objects), objects.missed.tolist(), objects.seen.tolist()) == ([0, 1, 2], [[1, 1, 1]], [4])
+    history = watch(*[[(4, 0.9), (14, 0.6)]] * 3, [(4, 0.9), (14, 0.6), (9, 0.3)], [], [])
+    assert ids(history[-1][1]) == [0, 1]
+
+
+def test_targets_that_move_together_equal_targets_apart():
+    pairs = list(crossing())
+    videos = [pairs, pairs[5:], [[(4, 0.9)]] * 10 + [[]] * 5 + [[(5, 0.9), (14, 0.4)]] * 30, [[]] * 41]
+    frames = [[[(9, col, score, 1.0) for col, score in things] for things in video[:36]] for video in videos]
+    chooser = selector(BlindNet(), MOVING)
+    objects, together = chooser.start(len(videos)), []
+    for number, things in enumerate(zip(*frames, strict=True), start=1):
+        selections, objects = chooser.select(scene(number, *things, size=BIG), objects)
+        together.append(selections)
+    for target, video in enumerate(videos):
+        history = watch(*video[:36])
+        for selections, (selection, _) in zip(together, history, strict=True):
+            assert selections[target].status is selection.status
+            if selection.status is not Status.LOST:
+                assert selections[target].displacement.tolist() == selection.displacement.tolist()
+        apart = history[-1][1]
+        assert objects.ids[target][objects.valid[target]].tolist() == ids(apart)
+        count = int(apart.valid.sum())
+        assert not objects.scores[target, count:].any()
+        assert not objects.missed[target, count:].any()
+        assert objects.motion[target, :count].numpy() == pytest.approx(apart.motion[0, :count].numpy(), abs=1e-2)
+
+
+def test_who_was_never_seen_beside_the_target_may_be_it():
+    """It was there before the target was lost, but only as the target came to be lost: a part of it, perhaps."""
+    briefly = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 3, *[[(14, 0.9)]] * 2)
+    assert briefly[-1][0].status is Status.FOUND
+    assert briefly[-1][1].together[0, 0] == 0
+    long = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 5, *[[(14, 0.9)]] * 2)
+    assert long[-1][0].status is Status.LOST
+    assert long[-1][1].together[0].tolist() == [5, 0]

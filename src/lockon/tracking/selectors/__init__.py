@@ -2,6 +2,7 @@
 
 from lockon.tracking.selectors.association import AssociationConfig, AssociationSelector
 from lockon.tracking.selectors.base import Scene, Selection, Selector
+from lockon.tracking.selectors.motion import MotionConfig
 from lockon.tracking.selectors.object_table import IdentityConfig, ObjectTable
 from lockon.tracking.selectors.peaks import PeakConfig, PeakSelector, select_peak
 
@@ -9,6 +10,7 @@ __all__ = [
     "AssociationConfig",
     "AssociationSelector",
     "IdentityConfig",
+    "MotionConfig",
     "ObjectTable",
     "PeakConfig",
     "PeakSelector",

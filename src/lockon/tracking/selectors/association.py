@@ -14,9 +14,10 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from lockon.networks.association import AssociationNet, CandidateSet, Matches, normalise_places, read_matches
-from lockon.tracking.candidates import find_candidates, image_places
+from lockon.tracking.candidates import find_candidates, image_places, refined_cells
 from lockon.tracking.profiling import NoTimer, Timer
 from lockon.tracking.selectors.base import Scene, Selection
+from lockon.tracking.selectors.motion import ConstantVelocity, MotionConfig
 from lockon.tracking.selectors.object_table import IdentityConfig, ObjectTable, Sighting
 from lockon.tracking.selectors.peaks import PeakConfig, PeakSelector
 from lockon.types import Status
@@ -37,6 +38,8 @@ class AssociationConfig:
     swapped_centre: bool = True
     """Give the network coordinates from a centre whose row and column are exchanged: so the official tracker does."""
     identity: IdentityConfig = field(default_factory=IdentityConfig)
+    motion: MotionConfig | None = None
+    """How objects move, by which they are known, too, and remembered while they are hidden; None: as in the paper."""
     peaks: PeakConfig = field(default_factory=PeakConfig)
     """Of frames whose candidates cannot be matched with the frame before."""
 
@@ -66,22 +69,28 @@ class AssociationSelector:
     def select(self, scene: Scene, objects: ObjectTable | None) -> tuple[list[Selection], ObjectTable]:
         """See `Selector`."""
         assert objects is not None
+        motion, known = None, objects.seen == scene.frame - 1
+        if self._config.motion is not None:
+            motion = ConstantVelocity(self._config.motion, scene.size.prod(dim=1).sqrt())
+            objects = objects.expected(motion)
+            known = objects.valid.any(dim=1)
         sighting, cells = self._look(scene)
         seen = sighting.valid.any(dim=1)
-        known = seen & (objects.seen == scene.frame - 1)
+        known = known & seen
         first_id = 0 if scene.frame < self._config.first_frames else 1
         objects = objects.forgetting(seen & ~known, first_id)
         alone = known & self._alone(objects, sighting)
-        matches = self._match(objects, sighting, known & ~alone, scene.image_hw)
+        matches = self._match(objects, sighting, known & ~alone, scene.image_hw, motion)
         matches.partners[alone, :1], matches.probabilities[alone, :1] = 0, 1
         with self._timer.stage("associate"):
-            followed = objects.follow(sighting, matches, scene.frame, self._config.identity)
+            followed = objects.follow(sighting, matches, scene.frame, self._config.identity, motion)
             # In a frame without candidates nothing is decided.
             objects = followed.where(seen, objects)
         objects = replace(
             objects, associations=objects.associations + (known & ~alone), skipped=objects.skipped + alone
         )
-        return self._selections(scene, objects, cells, known), objects
+        behind = None if motion is None else objects.behind(motion)
+        return self._selections(scene, objects, cells, known, behind), objects
 
     def _look(self, scene: Scene) -> tuple[Sighting, Int64[Tensor, "targets n 2"]]:
         """The candidates of the frame, and their cells in the score map."""
@@ -89,17 +98,18 @@ class AssociationSelector:
             maps = torch.from_numpy(scene.maps[:, 0])
             peaks = find_candidates(maps, self._config.candidate)
             crop = scene.regions.at(torch.zeros(len(maps), dtype=torch.long))
-            places = image_places(peaks.cells, crop, scene.maps.shape[2:])
+            exact = peaks.cells if self._config.motion is None else refined_cells(maps, peaks.cells)
+            places = image_places(exact, crop, scene.maps.shape[2:])
             descriptors = self._net.descriptors(scene.layer3, peaks.cells.to(scene.layer3.device))
         return Sighting(places, peaks.scores, descriptors, peaks.valid), peaks.cells
 
     def _alone(self, objects: ObjectTable, sighting: Sighting) -> Bool[Tensor, "targets"]:
-        """Whether there is one candidate only, in this frame and in the last, and both are sure."""
+        """Whether there is but one candidate, in this frame and in the last, both are sure, and nothing is hidden."""
         alone = [
             (frame.valid.sum(dim=1) == 1) & (frame.scores > self._config.sure).any(dim=1)
             for frame in (objects, sighting)
         ]
-        return alone[0] & alone[1]
+        return alone[0] & alone[1] & (objects.missed <= 1).all(dim=1)
 
     def _match(
         self,
@@ -107,6 +117,7 @@ class AssociationSelector:
         sighting: Sighting,
         targets: Bool[Tensor, "targets"],
         image_hw: Int64[Tensor, "targets 2"],
+        motion: ConstantVelocity | None,
     ) -> Matches:
         """Match the candidates of some targets with their objects; those of the others have no partners."""
         shape = sighting.valid.shape
@@ -116,6 +127,8 @@ class AssociationSelector:
             with self._timer.stage("embed"):
                 before, now = (self._candidate_set(frame, chosen, image_hw) for frame in (objects, sighting))
                 resemblance = self._net.score_matrix(before, now)
+                if motion is not None:
+                    resemblance += objects.log_likelihood(sighting, motion)[chosen].to(resemblance)
             with self._timer.stage("sinkhorn"):
                 assignment = self._net.transport(resemblance, before.valid, now.valid)
                 matches = read_matches(assignment, before.valid, now.valid, self._config.match)
@@ -135,18 +148,27 @@ class AssociationSelector:
         )
 
     def _selections(
-        self, scene: Scene, objects: ObjectTable, cells: Int64[Tensor, "targets n 2"], known: Bool[Tensor, "targets"]
+        self,
+        scene: Scene,
+        objects: ObjectTable,
+        cells: Int64[Tensor, "targets n 2"],
+        known: Bool[Tensor, "targets"],
+        behind: Int64[Tensor, "targets"] | None,
     ) -> list[Selection]:
-        """The selected objects; the highest peaks where nothing could be matched."""
+        """The selected objects, or those lost targets may be behind; the highest peaks where nothing was matched."""
         centre = np.array(scene.grid.centre, np.float32)
         unmatched = iter(self._peaks.of_targets(scene, (~known).nonzero()[:, 0].tolist()))
         selections = []
         for target, initial in enumerate(objects.initial.tolist()):
             if known[target]:
-                index = int(objects.selected[target])
+                index, status = int(objects.selected[target]), Status.FOUND
+                if index < 0 and behind is not None:
+                    index, status = int(behind[target]), Status.UNCERTAIN
                 displacement = cells[target, index].numpy().astype(np.float32) - centre
-                status = Status.LOST if index < 0 else Status.FOUND
-                selection = Selection(0, displacement, status, float(objects.scores[target, 0]))
+                # Where motion tells objects apart, the height of another says nothing of the target.
+                own = 0.0 if index < 0 else float(objects.scores[target, index])
+                peak = float(objects.scores[target, 0]) if behind is None else own
+                selection = Selection(0, displacement, Status.LOST if index < 0 else status, peak)
             else:
                 selection = next(unmatched)
             selections.append(selection._replace(initial=initial))

@@ -46,7 +46,7 @@ class Selection(NamedTuple):
     """From the centre of the score map, (row, col), in cells."""
     status: Status
     peak: float
-    """Height of the highest peak."""
+    """Height of the highest peak; where objects are known by motion, of the chosen one, 0 while it is lost."""
     initial: bool = False
     """Whether the target is surely the object marked in the first frame: only who follows all objects can say so."""
 
