@@ -376,3 +376,29 @@ def test_who_was_never_seen_beside_the_target_may_be_it():
     long = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 5, *[[(14, 0.9)]] * 2)
     assert long[-1][0].status is Status.LOST
     assert long[-1][1].together[0].tolist() == [5, 0]
+
+
+def test_a_target_that_is_hardly_seen_gives_way_to_a_newcomer():
+    """What is followed may have been the background for long."""
+    fading = [*[[(4, 0.9)]] * 6, *[[(4, 0.1)]] * 3]
+    taken = watch(*fading, [(4, 0.1), (14, 0.9)])[-1][0]
+    assert (taken.status, taken.displacement.tolist(), taken.initial) == (Status.FOUND, [0, 5], False)
+    clear = watch(*fading, [(4, 0.3), (14, 0.9)])[-1][0]
+    assert (clear.displacement.tolist(), clear.initial) == ([0, -5], True)
+    rival = watch(*[[(4, 0.9), (14, 0.3)]] * 6, *[[(4, 0.1), (14, 0.9)]] * 3)[-1][0]
+    assert (rival.displacement.tolist(), rival.peak) == ([0, -5], pytest.approx(0.1))
+
+
+def test_who_is_seen_beside_a_target_that_is_hardly_seen_is_no_rival():
+    beside = [[(4, 0.1), (14, 0.2)]] * 8
+    _, objects = watch(*[[(4, 0.9)]] * 6, *beside)[-1]
+    assert not objects.together.any()
+
+
+def test_a_hidden_target_is_not_found_again_in_what_is_hardly_seen():
+    before = [*[[(4, 0.9), (14, 0.6)]] * 6, [(14, 0.6)], [(14, 0.6)]]
+    selection, objects = watch(*before, [(4, 0.1), (14, 0.6)])[-1]
+    assert selection.status is not Status.FOUND
+    assert ids(objects) == [1, 2, 0]
+    selection, objects = watch(*before, [(4, 0.3), (14, 0.6)])[-1]
+    assert (selection.status, ids(objects)) == (Status.FOUND, [1, 0])

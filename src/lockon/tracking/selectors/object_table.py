@@ -266,10 +266,13 @@ class ObjectTable:
         self, scores: Float32[Tensor, "targets n"], matches: Matches, config: IdentityConfig
     ) -> Bool[Tensor, "targets n"]:
         """Which candidates are objects of this table: a doubtful match of the target makes a new object."""
+        source = matches.partners.clamp(min=0)
+        is_target = self.is_target.gather(1, source)
         required = torch.where(scores < config.low_score, config.keep_low, config.keep)
         doubtful = matches.probabilities < required
         if config.target_only:
-            doubtful &= self.ids.gather(1, matches.partners.clamp(min=0)) == self.selected_id[:, None]
+            doubtful &= is_target
+        doubtful |= is_target & (self.missed.gather(1, source) > 1) & (scores < config.low_score)
         return (matches.partners >= 0) & ~doubtful
 
     def _select(self, config: IdentityConfig, motion: ConstantVelocity | None) -> ObjectTable:
@@ -278,12 +281,15 @@ class ObjectTable:
         here = table.is_target & table.seen_now
         present = here.any(dim=1)
         selected = torch.where(present, here.int().argmax(dim=1), -1)
-        eligible = table.seen_now if motion is None else table.seen_now & ~table._rivals(config, motion)
+        clear = (here & (table.scores >= config.low_score)).any(dim=1)
+        eligible = (
+            table.seen_now if motion is None else table.seen_now & ~table.is_target & ~table._rivals(config, motion)
+        )
         # Candidates are sorted: the first is the highest.
         first = eligible.int().argmax(dim=1)
         found = eligible.any(dim=1) & (table.scores.gather(1, first[:, None])[:, 0] > config.redetect)
         if config.switch == "never":
-            taken = ~present & found
+            taken = ~clear & found
         else:
             record = (table.best * table.is_target).sum(dim=1)
             challenge = table.best[:, 0] if config.switch == "best" else table.scores[:, 0]
@@ -291,7 +297,7 @@ class ObjectTable:
         selected = torch.where(taken, first, selected)
         chosen = table.ids.gather(1, selected.clamp(min=0)[:, None])[:, 0]
         table = replace(self, selected=selected, selected_id=torch.where(selected < 0, self.selected_id, chosen))
-        beside = table.seen_now & (selected >= 0)[:, None]
+        beside = table.seen_now & clear[:, None]
         return replace(table, together=torch.where(table.is_target, 0, table.together + beside))
 
     def _rivals(self, config: IdentityConfig, motion: ConstantVelocity) -> Bool[Tensor, "targets objects"]:
