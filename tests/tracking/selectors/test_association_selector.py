@@ -264,6 +264,7 @@ def watch(*frames, config=MOVING):
     for number, things in enumerate(frames, start=1):
         seen = [(9, col, score, 1.0) for col, score in things]
         (selection,), objects = chooser.select(scene(number, seen, size=BIG), objects)
+        objects.check(number)
         history.append((selection, objects))
     return history
 
@@ -343,6 +344,17 @@ def test_a_frame_without_candidates_hides_everything_that_was_seen_often_enough(
     assert (ids(objects), objects.missed.tolist(), objects.seen.tolist()) == ([0, 1, 2], [[1, 1, 1]], [4])
     history = watch(*[[(4, 0.9), (14, 0.6)]] * 3, [(4, 0.9), (14, 0.6), (9, 0.3)], [], [])
     assert ids(history[-1][1]) == [0, 1]
+
+
+def test_nothing_is_selected_while_there_are_no_candidates():
+    """Nor matched: those of the last frame are not who they were, once some are forgotten."""
+    seen, *unseen = watch(*[[(4, 0.9)]] * 5, [(4, 0.5), (14, 0.8)], [], [])[-3:]
+    assert (ids(seen[1]), seen[1].selected.tolist()) == ([1, 0], [1])
+    for _, objects in unseen:
+        assert (objects.selected.tolist(), objects.selected_id.tolist()) == ([-1], [0])
+        assert set(objects.partners[0].tolist()) == {-1}
+        assert not objects.probabilities.any()
+    assert ids(unseen[-1][1]) == [0]
 
 
 def test_targets_that_move_together_equal_targets_apart():

@@ -159,17 +159,25 @@ class ObjectTable:
         )
 
     def expected(self, motion: ConstantVelocity) -> ObjectTable:
-        """The table with all objects where they should be in the next frame, if anything is known of that.
+        """The table of the next frame as long as nobody is seen there: all objects are hidden where they should be.
 
-        Hidden objects that were seen in few frames only, or that may be anywhere by now, are forgotten; a lost target
-        is not.
+        Those that were hidden before and were seen in few frames only, or may be anywhere by now, are forgotten; a
+        lost target is not.
         """
         moved, covariance = motion.predict(self.motion, self.covariance)
         missed = self.missed + 1
         kept = (missed == 1) | (self.lengths >= motion.config.ripe) & motion.known(covariance) | self.is_target
         ids = torch.where(kept, self.ids, -1)
         return replace(
-            self, places=moved[..., :2], motion=moved, covariance=covariance, missed=missed, ids=ids
+            self,
+            places=moved[..., :2],
+            motion=moved,
+            covariance=covariance,
+            missed=missed,
+            ids=ids,
+            partners=torch.full_like(self.partners, -1),
+            probabilities=torch.zeros_like(self.probabilities),
+            selected=torch.full_like(self.selected, -1),
         )._compact()
 
     def log_likelihood(self, sighting: Sighting, motion: ConstantVelocity) -> Float32[Tensor, "targets objects n"]:
@@ -224,7 +232,7 @@ class ObjectTable:
             seen=torch.full_like(known.seen, frame),
         )
         if motion is not None:
-            table = table._joined(known._hidden(hidden))
+            table = table._joined(replace(known, ids=torch.where(hidden, known.ids, -1)))
         return table._select(config, motion)
 
     def behind(self, motion: ConstantVelocity) -> Int64[Tensor, "targets"]:
@@ -252,15 +260,6 @@ class ObjectTable:
         now, first = motion.update(*before, sighting.places, blurred), motion.begin(sighting.places)
         old = matched[..., None]
         return torch.where(old, now[0], first[0]), torch.where(old, now[1], first[1])
-
-    def _hidden(self, which: Bool[Tensor, "targets objects"]) -> ObjectTable:
-        """Some of the objects, none of which is seen."""
-        return replace(
-            self,
-            ids=torch.where(which, self.ids, -1),
-            partners=torch.full_like(self.partners, -1),
-            probabilities=torch.zeros_like(self.probabilities),
-        )
 
     def _matched(
         self, scores: Float32[Tensor, "targets n"], matches: Matches, config: IdentityConfig
