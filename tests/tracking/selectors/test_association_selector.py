@@ -346,6 +346,16 @@ def test_a_frame_without_candidates_hides_everything_that_was_seen_often_enough(
     assert ids(history[-1][1]) == [0, 1]
 
 
+def test_a_high_score_makes_the_target_of_a_newcomer_but_not_of_who_was_beside_it():
+    by_score = replace(
+        MOVING, identity=replace(MOVING.identity, switch="best"), motion=MotionConfig(overlap=1.1)
+    )
+    _, objects = watch(*[[(4, 0.6)]] * 6, [(4, 0.5), (14, 0.9)], config=by_score)[-1]
+    assert (ids(objects), int(objects.selected)) == ([1, 0], 0)
+    _, objects = watch(*[[(8, 0.5), (11, 0.6)]] * 6, [(8, 0.9), (11, 0.5)], config=by_score)[-1]
+    assert (ids(objects), int(objects.selected)) == ([1, 0], 1)
+
+
 def test_nothing_is_selected_while_there_are_no_candidates():
     """Nor matched: those of the last frame are not who they were, once some are forgotten."""
     seen, *unseen = watch(*[[(4, 0.9)]] * 5, [(4, 0.5), (14, 0.8)], [], [])[-3:]

@@ -239,8 +239,8 @@ class ObjectTable:
         """Which object that is seen the lost target may be behind: the nearest, if both can be one peak; else -1."""
         table = self._padded(1)
         target = table.is_target.int().argmax(dim=1, keepdim=True)
-        near = _picked(motion.overlapping(table.motion), target)[:, 0] & table.seen_now & table.is_target.any(1, True)
-        away = distances(_picked(table.motion, target)[..., :2], table.places)[:, 0]
+        near = _picked(motion.overlapping(table.motion), target)[:, 0] & table.seen_now
+        away = distances(_picked(table.places, target), table.places)[:, 0]
         return torch.where(near.any(dim=1), away.where(near, torch.inf).argmin(dim=1), -1)
 
     def _moved(
@@ -285,15 +285,15 @@ class ObjectTable:
             table.seen_now if motion is None else table.seen_now & ~table.is_target & ~table._rivals(config, motion)
         )
         # Candidates are sorted: the first is the highest.
-        first = eligible.int().argmax(dim=1)
-        found = eligible.any(dim=1) & (table.scores.gather(1, first[:, None])[:, 0] > config.redetect)
+        first = eligible.int().argmax(dim=1, keepdim=True)
+        found = eligible.any(dim=1) & (table.scores.gather(1, first)[:, 0] > config.redetect)
         if config.switch == "never":
             taken = ~clear & found
         else:
             record = (table.best * table.is_target).sum(dim=1)
-            challenge = table.best[:, 0] if config.switch == "best" else table.scores[:, 0]
-            taken = torch.where(present, table.valid[:, 0] & (challenge > record), found)
-        selected = torch.where(taken, first, selected)
+            challenge = (table.best if config.switch == "best" else table.scores).gather(1, first)[:, 0]
+            taken = torch.where(present, eligible.any(dim=1) & (challenge > record), found)
+        selected = torch.where(taken, first[:, 0], selected)
         chosen = table.ids.gather(1, selected.clamp(min=0)[:, None])[:, 0]
         table = replace(self, selected=selected, selected_id=torch.where(selected < 0, self.selected_id, chosen))
         beside = table.seen_now & clear[:, None]
