@@ -258,6 +258,7 @@ def test_other_files_are_no_states(meta):
         (lambda objects: {"next_id": objects.next_id - 1}, "numbered"),
         (lambda objects: {"ids": torch.tensor([[-1, 0]]).repeat(TARGETS, 1)}, "numbered"),
         (lambda objects: {"seen": objects.seen + 2}, "frame after 7"),
+        (lambda objects: {"covariance": objects.covariance - 1}, "variance is negative"),
     ],
 )
 def test_objects_that_no_track_has_are_told(change, said):

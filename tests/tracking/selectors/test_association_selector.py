@@ -253,8 +253,8 @@ MOVING = AssociationConfig(
     motion=MotionConfig(),
     identity=IdentityConfig(keep=0.0, keep_low=0.0, redetect=0.25, switch="never", patience=20),
 )
-BIG = (48.0, 48.0)
-"""Three cells: as near as two peaks can be."""
+BIG = (36.0, 64.0)
+"""The root of its area is three cells: as near as two peaks can be."""
 
 
 def watch(*frames, config=MOVING):
@@ -313,6 +313,7 @@ def test_a_target_that_reappears_where_it_should_be_is_the_same():
     assert (selection.status, selection.initial, ids(objects)) == (Status.FOUND, True, [0, 1])
     assert selection.displacement.tolist() == [0, -5]
     assert history[8][1].missed[0].tolist() == [0, 3]
+    assert history[10][1].partners.tolist() == [[-1, 0]]
     assert history[8][1].places[0, 1].tolist() == pytest.approx(history[5][1].places[0, 0].tolist(), abs=3)
 
 
@@ -337,6 +338,21 @@ def test_a_lost_target_is_followed_with_who_may_hide_it_but_not_learned():
     assert history[-1][0].status is Status.LOST
 
 
+def test_a_lost_target_is_behind_the_nearest_that_may_hide_it():
+    wide = replace(MOVING, motion=MotionConfig(overlap=1.5))
+    selection, objects = watch(*[[(7, 0.8), (11, 0.9), (14, 0.6)]] * 8, [(7, 0.8), (14, 0.6)], config=wide)[-1]
+    assert (ids(objects), selection.status) == ([1, 2, 0], Status.UNCERTAIN)
+    assert selection.displacement.tolist() == [0, 5]
+    assert selection.peak == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("overlap", "found"), [(0.9, True), (1.1, False)])
+def test_who_comes_out_from_behind_another_is_not_the_lost_target(overlap, found):
+    config = replace(MOVING, motion=MotionConfig(overlap=overlap))
+    selection, _ = watch(*[[(2, 0.9), (8, 0.6)]] * 6, [(8, 0.6), (11, 0.5)], config=config)[-1]
+    assert selection.status is (Status.FOUND if found else Status.LOST)
+
+
 def test_a_frame_without_candidates_hides_everything_that_was_seen_often_enough():
     history = watch(*[[(4, 0.9), (14, 0.6)]] * 3, [(4, 0.9), (14, 0.6), (9, 0.3)], [])
     selection, objects = history[-1]
@@ -347,13 +363,31 @@ def test_a_frame_without_candidates_hides_everything_that_was_seen_often_enough(
 
 
 def test_a_high_score_makes_the_target_of_a_newcomer_but_not_of_who_was_beside_it():
-    by_score = replace(
-        MOVING, identity=replace(MOVING.identity, switch="best"), motion=MotionConfig(overlap=1.1)
-    )
+    by_score = replace(MOVING, identity=replace(MOVING.identity, switch="best"), motion=MotionConfig(overlap=1.1))
     _, objects = watch(*[[(4, 0.6)]] * 6, [(4, 0.5), (14, 0.9)], config=by_score)[-1]
     assert (ids(objects), int(objects.selected)) == ([1, 0], 0)
     _, objects = watch(*[[(8, 0.5), (11, 0.6)]] * 6, [(8, 0.9), (11, 0.5)], config=by_score)[-1]
     assert (ids(objects), int(objects.selected)) == ([1, 0], 1)
+
+
+@pytest.mark.parametrize(("config", "shift"), [(CONFIG, 0), (MOVING, -0.417)])
+def test_places_are_between_the_cells_where_motion_is_followed(config, shift):
+    """A cell is 287 / 18 pixels. The parabola is that through log 0.6, log 0.9 and log 0.01; looks are those of the cell."""
+    _, objects = follow([(9, 9, 0.9, 1.0), (9, 8, 0.6, 7.0)], config=config)[-1]
+    assert objects.places[0].tolist() == [pytest.approx([100, 120 + shift * 287 / 18], abs=0.01)]
+    assert objects.descriptors.tolist() == [[[1.0]]]
+
+
+def test_a_frame_without_candidates_does_not_end_the_association():
+    both = [(4, 0.9), (14, 0.6)]
+    selection, objects = watch(*[both] * 5, [], both)[-1]
+    assert (selection.status, selection.initial, ids(objects)) == (Status.FOUND, True, [0, 1])
+    assert objects.lengths.tolist() == [[6, 6]]
+
+
+def test_who_is_alone_where_the_hidden_target_is_not_is_another():
+    _, objects = watch(*[[(4, 0.9)]] * 5, [], [(14, 0.9)])[-1]
+    assert (ids(objects), int(objects.skipped)) == ([1, 0], 4)
 
 
 def test_nothing_is_selected_while_there_are_no_candidates():
@@ -395,7 +429,7 @@ def test_who_was_never_seen_beside_the_target_may_be_it():
     briefly = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 3, *[[(14, 0.9)]] * 2)
     assert briefly[-1][0].status is Status.FOUND
     assert briefly[-1][1].together[0, 0] == 0
-    long = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 5, *[[(14, 0.9)]] * 2)
+    long = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 4, *[[(14, 0.9)]] * 2)
     assert long[-1][0].status is Status.LOST
     assert long[-1][1].together[0].tolist() == [5, 0]
 
@@ -424,3 +458,5 @@ def test_a_hidden_target_is_not_found_again_in_what_is_hardly_seen():
     assert ids(objects) == [1, 2, 0]
     selection, objects = watch(*before, [(4, 0.3), (14, 0.6)])[-1]
     assert (selection.status, ids(objects)) == (Status.FOUND, [1, 0])
+
+    assert long[-1][1].together[0].tolist() == [4, 0]

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lockon.networks.association import Matches
-from lockon.tracking.selectors import IdentityConfig, ObjectTable
+from lockon.tracking.selectors import IdentityConfig, MotionConfig, ObjectTable
+from lockon.tracking.selectors.motion import ConstantVelocity
 from lockon.tracking.selectors.object_table import HISTORY, Sighting
 from lockon.types import Status
 
@@ -211,3 +212,66 @@ def test_what_is_told_of_a_frame():
     assert (len(second), second.selected) == (0, -1)
     assert len(table.candidates(8, [Status.LOST, Status.LOST])[0]) == 0
     assert table.candidates(7, [Status.LOST, Status.LOST])[0].selected == -1
+
+
+MOTION = ConstantVelocity(MotionConfig(overlap=0.9), torch.tensor([10.0]))
+MOVING = IdentityConfig(keep=0.0, keep_low=0.0, redetect=1.0, switch="never")
+
+
+def move(*frames):
+    """The table expected in the last of some frames, and what becomes of it; each is a list of (col, partner)."""
+    table = ObjectTable.empty(1, 3)
+    for number, frame in enumerate(frames, start=1):
+        cols, partners = zip(*frame, strict=True)
+        places = torch.tensor([[[7.0, col] for col in cols]])
+        expected = table.expected(MOTION)
+        seen = sighting([0.9 - index / 10 for index in range(len(cols))])._replace(places=places)
+        table = expected.follow(seen, matches(partners), number, MOVING, MOTION)
+    return expected, table
+
+
+def assert_updated(table, expected, partners, cols, blurred):
+    """The first objects of the table are what the filter makes of some that were expected."""
+    places = torch.tensor([[[7.0, col] for col in cols]])
+    motion, covariance = MOTION.update(
+        expected.motion[:, partners], expected.covariance[:, partners], places, torch.tensor([blurred])
+    )
+    assert torch.equal(table.motion[:, : len(cols)], motion)
+    assert torch.equal(table.covariance[:, : len(cols)], covariance)
+
+
+def test_the_peak_of_an_object_may_be_that_of_a_hidden_one_that_it_overlaps():
+    """The second of three vanishes beside the first, far from the third."""
+    expected, table = move([(20, -1), (25, -1), (90, -1)], *[[(20, 0), (25, 1), (90, 2)]] * 4, [(21, 0), (91, 2)])
+    assert summary(table) == ([0, 2, 1], 0, 0)
+    assert table.partners.tolist() == [[0, 2, -1]]
+    assert_updated(table, expected, [0, 2], [21, 91], [True, False])
+    assert table.candidates(6, [Status.FOUND])[0].ids.tolist() == [0, 2]
+    assert torch.equal(table.motion[:, 2], expected.motion[:, 1])
+    assert torch.equal(table.places, torch.tensor([[[7.0, 21], [7, 91], expected.places[0, 1].tolist()]]))
+
+
+@pytest.mark.parametrize(("frames", "blurred"), [(1, True), (30, False)])
+def test_a_lost_target_is_nowhere_once_it_may_be_anywhere(frames, blurred):
+    both = [[(20, -1), (25, -1)], *[[(20, 0), (25, 1)]] * 5]
+    expected, table = move(*both, [(25, 1)], *[[(25, 0)]] * (frames - 1))
+    assert (table.ids.tolist(), table.missed.tolist()) == ([[1, 0]], [[0, frames]])
+    assert_updated(table, expected, [0] if frames > 1 else [1], [25], [blurred])
+
+
+def test_a_new_object_is_at_rest_and_was_beside_nobody():
+    _, table = move([(20, -1), (60, -1)], *[[(60, 1), (20, 0)], [(20, 1), (60, 0)]] * 2, [(60, 1), (20, 0), (95, -1)])
+    assert summary(table) == ([1, 0, 2], 1, 0)
+    motion, covariance = MOTION.begin(torch.tensor([[[7.0, 95.0]]]))
+    assert torch.equal(table.motion[:, 2:], motion)
+    assert torch.equal(table.covariance[:, 2:], covariance)
+    assert table.together.tolist() == [[6, 0, 1]]
+
+
+def test_what_is_hidden_is_forgotten_once_it_may_be_anywhere():
+    """But for the target."""
+    _, table = move([(20, -1), (90, -1)], *[[(20, 0), (90, 1)]] * 5, *[[(20, 0)]] * 8)
+    assert (table.ids.tolist(), table.missed.tolist()) == ([[0, 1]], [[0, 8]])
+    assert table.together.tolist() == [[0, 6]]
+    _, table = move([(20, -1), (90, -1)], *[[(20, 0), (90, 1)]] * 5, *[[(20, 0)]] * 30)
+    assert table.ids.tolist() == [[0]]

@@ -59,11 +59,11 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """Objects of T targets, as of the last frame with candidates: those seen in it, the highest first, then those
-    hidden; filled up with ids of -1.
+    """Objects of T targets: those seen, the highest first, then those hidden; filled up with ids of -1.
 
-    Ids count from 0, and id 0 is the object marked in the first frame. None is given twice, but for a frame without
-    candidates, after which all are forgotten and ids start anew (`forgetting`; reference behaviour).
+    Ids count from 0, and id 0 is the object marked in the first frame. A frame without candidates hides all objects
+    where motion is followed, and no id is given twice. Else it leaves them as they were, after which they are
+    forgotten and ids start anew (`forgetting`; reference behaviour).
     """
 
     places: Float32[Tensor, "targets objects 2"]
@@ -181,7 +181,12 @@ class ObjectTable:
         )._compact()
 
     def log_likelihood(self, sighting: Sighting, motion: ConstantVelocity) -> Float32[Tensor, "targets objects n"]:
-        """How much more probable it is than by looks alone that objects are candidates, by where they should be."""
+        """How much more probable it is that objects are candidates than by looks alone, as logarithm.
+
+        Args:
+            sighting: the candidates.
+            motion: of objects that are where `expected` says.
+        """
         bonus = motion.config.bonus + motion.config.target_bonus * self.is_target
         return bonus[..., None] + motion.log_likelihood(self.motion, self.covariance, sighting.places)
 
@@ -303,8 +308,8 @@ class ObjectTable:
         """What a target that was lost not long ago is not: who was seen beside it, and who comes out from behind."""
         lost = (self.missed * self.is_target).sum(dim=1, keepdim=True)
         others = self.valid & ~self.is_target & (self.together >= motion.config.ripe)
-        behind = (motion.overlapping(self.motion) & others[:, None]).any(dim=2)
-        return (others | behind) & (lost <= config.patience)
+        # Each overlaps itself.
+        return (motion.overlapping(self.motion) & others[:, None]).any(dim=2) & (lost <= config.patience)
 
     def candidates(self, frame: int, statuses: Sequence[Status]) -> tuple[Candidates, ...]:
         """What was seen of each target in a frame.
@@ -343,6 +348,8 @@ class ObjectTable:
             raise ValueError("the object selected is not among its objects")
         if (self.seen > frame).any() or ((self.seen < 0) & self.valid.any(dim=1)).any():
             raise ValueError(f"it has objects of a frame after {frame}")
+        if (self.covariance[..., [0, 2]] < 0).any():
+            raise ValueError("a variance is negative")
 
     def _padded(self, objects: int) -> ObjectTable:
         missing = objects - self.ids.shape[1]
