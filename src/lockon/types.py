@@ -111,7 +111,7 @@ class Result:
     status: Status | tuple[Status, ...]
     peak: float | Float[np.ndarray, "targets"] | None = None
     """Height of the highest peak of the score map, on the tracker's own scale; None where there is no map.
-    Trackers that know objects by their motion tell that of the target's own peak, 0 while it is lost."""
+    Trackers that know objects by their motion tell that of the peak that they follow, 0 while all may be others'."""
     time: float | None = None
     """Presentation time in seconds where the source has one."""
     score_map: Float[np.ndarray, "*targets rows cols"] | None = None

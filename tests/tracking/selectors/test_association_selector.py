@@ -431,7 +431,7 @@ def test_who_was_never_seen_beside_the_target_may_be_it():
     assert briefly[-1][1].together[0, 0] == 0
     long = watch(*[[(4, 0.9)]] * 6, *[[(4, 0.9), (14, 0.6)]] * 4, *[[(14, 0.9)]] * 2)
     assert long[-1][0].status is Status.LOST
-    assert long[-1][1].together[0].tolist() == [5, 0]
+    assert long[-1][1].together[0].tolist() == [4, 0]
 
 
 def test_a_target_that_is_hardly_seen_gives_way_to_a_newcomer():

@@ -22,16 +22,19 @@ Covariances = Float32[Tensor, "targets n 3"]
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """How objects move; lengths are in sizes of the target (roots of its area), times in frames."""
+    """How objects move; lengths are in sizes of the target (roots of its area), times in frames.
+
+    The first four are standard deviations, along rows as along columns.
+    """
 
     place: float = 0.12
-    """Error of a candidate's place."""
+    """Of the place of a candidate from that of its object."""
     acceleration: float = 0.01
-    """Change of the velocity from frame to frame."""
+    """Of the change of the velocity from frame to frame."""
     velocity: float = 0.05
-    """Of a new object."""
+    """Of the velocity of a new object."""
     lost: float = 0.6
-    """An object that is not seen is forgotten once its place is known no better than this."""
+    """Of its place, above which an object that is not seen is forgotten."""
     ripe: int = 4
     """Frames that an object has to be seen in before it is remembered while it is not; and beside the target, before
     it is known to be another."""
@@ -40,7 +43,7 @@ class MotionConfig:
     blur: float = 20.0
     """Factor on the variance of a candidate's place where another object may be in it."""
     bonus: float = 3.0
-    """Logarithm of how much more probable than by looks alone a match exactly at the expected place is."""
+    """Logarithm of how much more probable than by looks alone a match is, exactly at a place that is well known."""
     target_bonus: float = 1.0
     """The same, in addition, for the target: who else might be the candidate comes second."""
 
@@ -115,7 +118,7 @@ class ConstantVelocity:
     def log_likelihood(
         self, motion: Motions, covariance: Covariances, places: Float32[Tensor, "targets m 2"]
     ) -> Float32[Tensor, "targets n m"]:
-        """Of objects to be seen at places; 0 for one at its expected place that was seen there again and again."""
+        """Of objects to be seen at places; 0 at the expected place of one that is known as well as a sighting."""
         variance = covariance[..., 0] + self._noise
         squares = distances(motion[..., :2], places).square()
         return -squares / (2 * variance[..., None]) - (variance / (2 * self._noise)).log()[..., None]
