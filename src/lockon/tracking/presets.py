@@ -159,7 +159,7 @@ KEEP_TRACK_S = replace(
         sure=0.1,
         swapped_centre=False,
         # Motion says who is who where looks do not: no match is doubtful, nothing high is the target for that alone.
-        identity=IdentityConfig(keep=0.0, keep_low=0.0, low_score=0.04, redetect=0.08, switch="never", patience=30),
+        identity=IdentityConfig(keep=0.0, keep_low=0.0, low_score=0.04, redetect=0.08, switch="never"),
         motion=MotionConfig(),
         peaks=PeakConfig(lost=0.04),
     ),

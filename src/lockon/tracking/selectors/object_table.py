@@ -43,8 +43,6 @@ class IdentityConfig:
     switch: Literal["best", "current", "never"] = "best"
     """What of the highest candidate has to exceed the best score the target ever had, to be the target instead: the
     best score of its object (reference), or its current one (the paper's Algorithm 1)."""
-    patience: int = 0
-    """Frames after a loss in which the target is not sought among the objects that were seen beside it."""
 
 
 class Sighting(NamedTuple):
@@ -286,9 +284,7 @@ class ObjectTable:
         present = here.any(dim=1)
         selected = torch.where(present, here.int().argmax(dim=1), -1)
         clear = (here & (table.scores >= config.low_score)).any(dim=1)
-        eligible = (
-            table.seen_now if motion is None else table.seen_now & ~table.is_target & ~table._rivals(config, motion)
-        )
+        eligible = table.seen_now if motion is None else table.seen_now & ~table.is_target & ~table._rivals(motion)
         # Candidates are sorted: the first is the highest.
         first = eligible.int().argmax(dim=1, keepdim=True)
         found = eligible.any(dim=1) & (table.scores.gather(1, first)[:, 0] > config.redetect)
@@ -304,12 +300,12 @@ class ObjectTable:
         beside = table.seen_now & clear[:, None]
         return replace(table, together=torch.where(table.is_target, 0, table.together + beside))
 
-    def _rivals(self, config: IdentityConfig, motion: ConstantVelocity) -> Bool[Tensor, "targets objects"]:
+    def _rivals(self, motion: ConstantVelocity) -> Bool[Tensor, "targets objects"]:
         """What a target that was lost not long ago is not: who was seen beside it, and who comes out from behind."""
         lost = (self.missed * self.is_target).sum(dim=1, keepdim=True)
         others = self.valid & ~self.is_target & (self.together >= motion.config.ripe)
         # Each overlaps itself.
-        return (motion.overlapping(self.motion) & others[:, None]).any(dim=2) & (lost <= config.patience)
+        return (motion.overlapping(self.motion) & others[:, None]).any(dim=2) & (lost <= motion.config.patience)
 
     def candidates(self, frame: int, statuses: Sequence[Status]) -> tuple[Candidates, ...]:
         """What was seen of each target in a frame.
