@@ -260,12 +260,12 @@ def test_a_lost_target_is_nowhere_once_it_may_be_anywhere(frames, blurred):
 
 
 def test_a_new_object_is_at_rest_and_was_beside_nobody():
-    _, table = move([(20, -1), (60, -1)], *[[(60, 1), (20, 0)], [(20, 1), (60, 0)]] * 2, [(60, 1), (20, 0), (95, -1)])
+    _, table = move([(20, -1), (60, -1)], [(60, 1), (20, 0)], *[[(60, 0), (20, 1)]] * 4, [(60, 0), (20, 1), (95, -1)])
     assert summary(table) == ([1, 0, 2], 1, 0)
     motion, covariance = MOTION.begin(torch.tensor([[[7.0, 95.0]]]))
     assert torch.equal(table.motion[:, 2:], motion)
     assert torch.equal(table.covariance[:, 2:], covariance)
-    assert table.together.tolist() == [[6, 0, 1]]
+    assert table.together.tolist() == [[7, 0, 1]]
 
 
 def test_what_is_hidden_is_forgotten_once_it_may_be_anywhere():
