@@ -459,3 +459,13 @@ def test_a_hidden_target_is_not_found_again_in_what_is_hardly_seen():
     assert ids(objects) == [1, 2, 0]
     selection, objects = watch(*before, [(4, 0.3), (14, 0.6)])[-1]
     assert (selection.status, ids(objects)) == (Status.FOUND, [1, 0])
+
+
+def test_nobody_is_behind_another_for_ever():
+    """After some time nobody knows where the target is."""
+    patient = replace(MOVING, motion=MotionConfig(overlap=1.1, patience=99))
+    history = watch(*[[(8, 0.6), (11, 0.9)]] * 8, *[[(8, 0.9)]] * 40, config=patient)
+    status = [selection.status for selection, _ in history[8:]]
+    since = status.index(Status.LOST)
+    assert 5 < since < 35
+    assert status == [Status.UNCERTAIN] * since + [Status.LOST] * (40 - since)

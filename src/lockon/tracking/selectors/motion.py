@@ -38,7 +38,7 @@ class MotionConfig:
     ripe: int = 4
     """Frames that an object has to be seen in before it is remembered while it is not; and beside the target, before
     it is known to be another."""
-    patience: int = 30
+    patience: int = 60
     """Frames after a loss in which the target is not sought among the objects that were seen beside it."""
     overlap: float = 0.9
     """Objects that are nearer to each other than this can be one peak of the score map."""

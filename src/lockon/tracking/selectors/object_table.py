@@ -242,7 +242,8 @@ class ObjectTable:
         """Which object that is seen the lost target may be behind: the nearest, if both can be one peak; else -1."""
         table = self._padded(1)
         target = table.is_target.int().argmax(dim=1, keepdim=True)
-        near = _picked(motion.overlapping(table.motion), target)[:, 0] & table.seen_now
+        known = motion.known(table.covariance).gather(1, target)
+        near = _picked(motion.overlapping(table.motion), target)[:, 0] & table.seen_now & known
         away = distances(_picked(table.places, target), table.places)[:, 0]
         return torch.where(near.any(dim=1), away.where(near, torch.inf).argmin(dim=1), -1)
 
