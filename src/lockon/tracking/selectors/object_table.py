@@ -36,13 +36,16 @@ class IdentityConfig:
     keep_low: float = 0.85
     """The same for a candidate whose score is below `low_score`."""
     low_score: float = 0.2
+    """Where motion is followed, a target below this is hardly seen: others may take over, but for its rivals, and one
+    that was hidden is not found again."""
     target_only: bool = True
     """Distractors stay the same by any match (reference); False: the probability is asked of all (the paper's ω)."""
     redetect: float = 0.25
     """Score above which the highest candidate is taken for the target after that was lost (the paper's η)."""
     switch: Literal["best", "current", "never"] = "best"
     """What of the highest candidate has to exceed the best score the target ever had, to be the target instead: the
-    best score of its object (reference), or its current one (the paper's Algorithm 1)."""
+    best score of its object (reference), or its current one (the paper's Algorithm 1); `never`: only a target that is
+    not seen, or hardly, changes."""
 
 
 class Sighting(NamedTuple):
@@ -80,7 +83,7 @@ class ObjectTable:
     missed: Int64[Tensor, "targets objects"]
     """Frames since it was seen."""
     together: Int64[Tensor, "targets objects"]
-    """Frames that it has been seen in beside the target."""
+    """Frames that it has been seen in beside a target that was seen clearly."""
     recent: Float32[Tensor, "targets objects 32"]
     """The latest `HISTORY` scores, the newest last; 0 before the first."""
     partners: Int64[Tensor, "targets objects"]
