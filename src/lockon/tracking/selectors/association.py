@@ -89,8 +89,7 @@ class AssociationSelector:
         objects = replace(
             objects, associations=objects.associations + (known & ~alone), skipped=objects.skipped + alone
         )
-        behind = None if motion is None else objects.behind(motion)
-        return self._selections(scene, objects, cells, known, behind), objects
+        return self._selections(scene, objects, cells, known, motion), objects
 
     def _look(self, scene: Scene) -> tuple[Sighting, Int64[Tensor, "targets n 2"]]:
         """The candidates of the frame, and their cells in the score map."""
@@ -153,21 +152,22 @@ class AssociationSelector:
         objects: ObjectTable,
         cells: Int64[Tensor, "targets n 2"],
         known: Bool[Tensor, "targets"],
-        behind: Int64[Tensor, "targets"] | None,
+        motion: ConstantVelocity | None,
     ) -> list[Selection]:
         """The selected objects, or those lost targets may be behind; the highest peaks where nothing was matched."""
         centre = np.array(scene.grid.centre, np.float32)
         unmatched = iter(self._peaks.of_targets(scene, (~known).nonzero()[:, 0].tolist()))
+        behind = torch.full_like(objects.selected, -1) if motion is None else objects.behind(motion)
         selections = []
         for target, initial in enumerate(objects.initial.tolist()):
             if known[target]:
                 index, status = int(objects.selected[target]), Status.FOUND
-                if index < 0 and behind is not None:
+                if index < 0:
                     index, status = int(behind[target]), Status.UNCERTAIN
                 displacement = cells[target, index].numpy().astype(np.float32) - centre
                 # Where motion tells objects apart, the height of another says nothing of the target.
-                own = 0.0 if index < 0 else float(objects.scores[target, index])
-                peak = float(objects.scores[target, 0]) if behind is None else own
+                height = 0 if motion is None else index
+                peak = 0.0 if height < 0 else float(objects.scores[target, height])
                 selection = Selection(0, displacement, Status.LOST if index < 0 else status, peak)
             else:
                 selection = next(unmatched)
